@@ -1,0 +1,136 @@
+// A build: one run of a project's buildspec, with its own copy of the settings, its phases and its outcome.
+import type { BuildId, ProjectId, WorkerId } from './ids.js';
+import type { BuildStatus, Phase, PhaseType } from './phase.js';
+import type { EnvironmentVariable, ProjectSettings } from './project.js';
+import type { LogSeal } from './log-line.js';
+
+/**
+ * What a claim gives a worker: the right to write to this build under this attempt, until the lease runs out.
+ * Every write carries it and is refused (Fault LEASE_LOST) once the lease has passed on.
+ */
+export interface Lease {
+  readonly buildId: BuildId;
+  /** 1 for the first claim. */
+  readonly attempt: number;
+  readonly workerId: WorkerId;
+}
+
+export interface ExportedVariable {
+  name: string;
+  value: string;
+}
+
+export interface CacheUse {
+  key: string;
+  /** `hit` exact entry, `fallback` an older one by prefix, `miss` none. */
+  result: 'hit' | 'fallback' | 'miss';
+  restoredBytes: number;
+  restoreMs: number;
+  savedBytes: number;
+  saveMs: number;
+}
+
+export interface Build {
+  id: BuildId;
+  projectId: ProjectId | null;
+  projectName: string;
+  /** Counts up from 1 in the project; never reused. */
+  number: number;
+  status: BuildStatus;
+  currentPhase: PhaseType;
+  /** Of the present attempt, in order. */
+  phases: Phase[];
+  /** 0 until a worker has claimed it. */
+  attempt: number;
+  workerId: WorkerId | null;
+  initiator: string;
+  sourceVersion: string | null;
+  resolvedSourceVersion: string | null;
+  /** Project settings with the request's overrides laid over them, frozen at the start. */
+  settings: ProjectSettings;
+  exportedVariables: ExportedVariable[];
+  /** Digest or id of the image that the build ran on. */
+  imageDigest: string | null;
+  cache: CacheUse | null;
+  /** When the request came; the queue timeout counts from here. */
+  queuedAt: Date;
+  /** When a worker claimed it. */
+  startedAt: Date | null;
+  endedAt: Date | null;
+  stopRequestedAt: Date | null;
+  /** Set when the whole log is stored. */
+  logSeal: LogSeal | null;
+  /** The build that this one retries. */
+  retryOf: BuildId | null;
+  /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */
+  version: number;
+}
+
+/** A build with what a worker needs to run it. */
+export interface ClaimedBuild {
+  lease: Lease;
+  build: Build;
+  /** When the lease runs out unless renewed. */
+  leaseUntil: Date;
+  /** When the build times out. */
+  deadline: Date;
+}
+
+/** CodeBuild's StartBuild members that Kilnyard takes; each replaces the project's value (env variables merge by name). */
+export interface BuildOverrides {
+  sourceVersion?: string;
+  sourceTypeOverride?: ProjectSettings['source']['type'];
+  sourceLocationOverride?: string;
+  gitCloneDepthOverride?: number;
+  gitSubmodulesConfigOverride?: { fetchSubmodules: boolean };
+  buildspecOverride?: string;
+  sourceAuthOverride?: ProjectSettings['source']['auth'];
+  insecureSslOverride?: boolean;
+  artifactsOverride?: ProjectSettings['artifacts'];
+  secondaryArtifactsOverride?: ProjectSettings['secondaryArtifacts'];
+  secondarySourcesOverride?: ProjectSettings['secondarySources'];
+  secondarySourcesVersionOverride?: ProjectSettings['secondarySourceVersions'];
+  environmentVariablesOverride?: EnvironmentVariable[];
+  imageOverride?: string;
+  computeTypeOverride?: ProjectSettings['environment']['computeType'];
+  privilegedModeOverride?: boolean;
+  imagePullCredentialsTypeOverride?: ProjectSettings['environment']['imagePullCredentialsType'];
+  registryCredentialOverride?: ProjectSettings['environment']['registryCredential'];
+  cacheOverride?: ProjectSettings['cache'];
+  serviceRoleOverride?: string;
+  encryptionKeyOverride?: string;
+  logsConfigOverride?: Record<string, unknown>;
+  timeoutInMinutesOverride?: number;
+  queuedTimeoutInMinutesOverride?: number;
+  autoRetryLimitOverride?: number;
+  reportBuildStatusOverride?: boolean;
+  /** Kilnyard's own: place in the queue, -100 to 100. */
+  priorityOverride?: number;
+}
+
+/** Why a queued build is not running yet; the first rule that holds it. */
+export interface Waiting {
+  reason: 'NO_WORKER' | 'WORKERS_BUSY' | 'PROJECT_LIMIT' | 'NEXT';
+  /** A sentence for a person: which rule, with its figures. */
+  message: string;
+  /** 1 = next to start. */
+  position: number;
+}
+
+/** What a build left behind: one entry for the primary artifact, one for each secondary. */
+export interface Artifact {
+  /** Empty for the primary artifact. */
+  identifier: string;
+  name: string;
+  packaging: 'NONE' | 'ZIP';
+  /** Files in it. */
+  fileCount: number;
+  /** Bytes as stored: of the zip, or of all files of the folder. */
+  sizeBytes: number;
+  /** Of the zip; absent for a folder. */
+  sha256?: string;
+  md5?: string;
+  /** Key in the blob store: an object for ZIP, a prefix for NONE. */
+  location: string;
+  createdAt: Date;
+}

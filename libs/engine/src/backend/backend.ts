@@ -1,0 +1,114 @@
+// The contract of a place where builds run. Two implementations: docker/ (the product) and fake/ (processes of this machine, for
+// scenarios that need control); backend.contract.ts holds both to it.
+//
+// Call order for one build: prepareImage -> create -> start -> (output, events, wait, kill, pause, resume in any order) -> files* -> remove.
+// kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
+import type { ComputeLimits } from '#core/compute-type.js';
+
+export interface ImageInfo {
+  /** What the container is made from: an image id (`sha256:…`), so that a tag that moves meanwhile changes nothing. */
+  id: string;
+  /** Repo digest where the image has one, else the id: what a build records. */
+  digest: string;
+}
+
+export interface SandboxSpec {
+  /** Labels its owner: `<build uuid>`, attempt, worker. A second create for the same build and attempt is refused. */
+  buildId: string;
+  attempt: number;
+  workerId: string;
+  projectName: string;
+  image: ImageInfo;
+  limits: ComputeLimits;
+  privileged: boolean;
+}
+
+export interface ExitState {
+  /** Of the sandbox's first process; 137 after a kill. */
+  exitCode: number;
+  /** The kernel killed something in it for want of memory. */
+  outOfMemory: boolean;
+  /** Empty, or the engine's own words when the start failed. */
+  error: string;
+}
+
+/** A file of the sandbox, seen from the worker. */
+export interface SandboxFile {
+  /** Relative to the folder asked for, `/`-separated, never with `..`. */
+  path: string;
+  type: 'file' | 'directory' | 'symlink';
+  /** Permission bits. */
+  mode: number;
+  /** Bytes; 0 for anything but a file. */
+  sizeBytes: number;
+  mtime: Date;
+  /** A symlink's target as written. */
+  linkTarget?: string;
+  /** The bytes; only for a file, at most once, and before the next file is asked for. */
+  open(): Promise<NodeJS.ReadableStream>;
+}
+
+export abstract class Sandbox {
+  /** The engine's id of it. */
+  abstract readonly id: string;
+  /** Folder on the worker's disk that is `buildRoot` inside: the source goes in here before start. */
+  abstract readonly workspaceDir: string;
+  /** Where workspaceDir is mounted inside: `/codebuild/output`. */
+  abstract readonly buildRoot: string;
+  /** Where the control files are inside: `/kilnyard`. */
+  abstract readonly controlRoot: string;
+
+  /** Hands over the whole script, once. It runs to its end by itself. Errors: PhaseFailure BUILD_CONTAINER_UNUSABLE (no shell). */
+  abstract start(script: string): Promise<void>;
+  /**
+   * Raw output from byte `from` on: yields as it is written, ends when the sandbox has ended and every byte was given.
+   * One reader at a time. Not reading slows the sandbox once its spool is full.
+   */
+  abstract output(from: number, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** Lines of the events file from the first on, without newline; at most maxEventBytes each, ends as `output` does. */
+  abstract events(signal: AbortSignal): AsyncIterable<string>;
+  /** Resolves when it has ended. Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE. */
+  abstract wait(): Promise<ExitState>;
+  abstract kill(): Promise<void>;
+  abstract pause(): Promise<void>;
+  abstract resume(): Promise<void>;
+  /** Bytes on disk: workspace and own layer. */
+  abstract diskUsage(): Promise<number>;
+  /**
+   * Walks a folder (absolute path inside). Symlinks are reported, never followed, not even in `dir` itself.
+   * A missing folder yields nothing.
+   */
+  abstract files(dir: string, signal: AbortSignal): AsyncIterable<SandboxFile>;
+  /** Unpacks a tar into a folder inside (absolute; made where missing). Usable before start. */
+  abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
+  /** Takes everything of it away: container, workspace, control files. */
+  abstract remove(): Promise<void>;
+}
+
+export interface BackendHealth {
+  ok: boolean;
+  /** `docker 20.10.24, runc 1.1.5`, or what is wrong. */
+  message: string;
+  cpus: number;
+  memoryBytes: number;
+}
+
+export abstract class Backend {
+  /**
+   * Makes sure the image is there; pulls when it is not.
+   * Errors: PhaseFailure BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE, Fault DOCKER_UNAVAILABLE.
+   */
+  abstract prepareImage(request: {
+    image: string;
+    /** Basic credentials of its registry. */
+    auth?: { username: string; password: string };
+    say: (text: string) => void;
+    signal: AbortSignal;
+  }): Promise<ImageInfo>;
+  /** Makes a sandbox that is up and waits for its script. */
+  abstract create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
+  abstract health(): Promise<BackendHealth>;
+  /** Removes what this Kilnyard left on the engine and no running build owns. `keep` tells by build and attempt. Out: how many. */
+  abstract sweep(keep: (owner: { buildId: string; attempt: number; workerId: string }) => boolean): Promise<number>;
+  abstract close(): Promise<void>;
+}

@@ -1,0 +1,102 @@
+// What the engine needs from outside; apps/worker plugs store-backed ones, the CLI's local run plain ones.
+import type { CacheUse, ExportedVariable } from '#core/build.js';
+import type { Artifact } from '#core/build.js';
+import type { LogChunk, LogSeal, LogStream } from '#core/log-line.js';
+import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
+import type { ProjectSettings, ProjectSource } from '#core/project.js';
+import type { BuildState, TransitionEvent } from '#core/transitions.js';
+import type { SandboxFile } from './backend/backend.js';
+
+/** Where a build's lines go. Every call is awaited: a slow sink slows the build's output, and nothing is dropped. */
+export abstract class LogSink {
+  /**
+   * Stores one chunk, in order. Resolves when it is durable.
+   * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
+   */
+  abstract append(chunk: LogChunk): Promise<void>;
+  /** The log is whole: no chunk follows. */
+  abstract seal(seal: LogSeal): Promise<void>;
+}
+
+/** Where a build's state is written down. Every write is fenced by the lease. Errors: Fault LEASE_LOST. */
+export abstract class BuildJournal {
+  /** Applies one event of core/transitions to the build: ends the running phase, starts the next. Out: the new state. */
+  abstract apply(event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState>;
+  abstract setResolvedSource(version: string): Promise<void>;
+  abstract setImage(digest: string): Promise<void>;
+  abstract setExportedVariables(variables: ExportedVariable[]): Promise<void>;
+  abstract setCache(use: CacheUse): Promise<void>;
+  abstract addArtifact(artifact: Artifact): Promise<void>;
+}
+
+export interface FetchedSource {
+  /** Commit id; absent for archives and NO_SOURCE. */
+  resolvedVersion?: string;
+}
+
+/** One line for the build's log from something that works for it outside its container. */
+export type Say = (text: string, stream?: LogStream) => void;
+
+export abstract class SourceFetcher {
+  /**
+   * Puts the source into an existing empty folder.
+   * `into` is on the worker's disk and later inside the container; no credential may be left in it.
+   * Errors: PhaseFailure SOURCE_FETCH_FAILED, SOURCE_TOO_LARGE, CLIENT_ERROR (bad location or credential, missing branch).
+   */
+  abstract fetch(request: {
+    source: ProjectSource;
+    version: string | undefined;
+    into: string;
+    say: Say;
+    signal: AbortSignal;
+  }): Promise<FetchedSource>;
+}
+
+export abstract class SecretResolver {
+  /** Errors: PhaseFailure CLIENT_ERROR `Parameter does not exist: …`. */
+  abstract parameter(name: string): Promise<string>;
+  /** `reference` as in codebuild-contract C3: `<id>[:<json-key>[:<stage>[:<version>]]]`. Errors: PhaseFailure CLIENT_ERROR. */
+  abstract secret(reference: string): Promise<string>;
+}
+
+export abstract class ArtifactStore {
+  /**
+   * Stores one artifact. Files come in order, each read to its end before the next is asked for.
+   * Names are relative, `/`-separated and already safe. A failed call leaves nothing behind.
+   */
+  abstract save(request: {
+    settings: ProjectSettings;
+    identifier: string;
+    name: string;
+    packaging: 'NONE' | 'ZIP';
+    files: AsyncIterable<{ name: string; file: SandboxFile }>;
+    signal: AbortSignal;
+  }): Promise<Artifact>;
+}
+
+export abstract class CacheStore {
+  /**
+   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: a tar stream, or null for a miss.
+   * An entry that does not check out (size, hash) is a miss.
+   */
+  abstract restore(request: {
+    key: string;
+    fallbackPrefixes: string[];
+    version: string;
+    signal: AbortSignal;
+  }): Promise<{ key: string; exact: boolean; sizeBytes: number; tar: NodeJS.ReadableStream } | null>;
+  /** Stores a tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is. Out: bytes stored, 0 when it was there already. */
+  abstract save(request: {
+    key: string;
+    version: string;
+    replace: boolean;
+    tar: NodeJS.ReadableStream;
+    signal: AbortSignal;
+  }): Promise<{ sizeBytes: number }>;
+}
+
+/** What the worker hears of a build while it runs: for metrics and its own diagnostics. */
+export interface RunObserver {
+  phaseEnded?(phase: PhaseType, status: FinalStatus, ms: number): void;
+  lines?(count: number, bytes: number): void;
+}
