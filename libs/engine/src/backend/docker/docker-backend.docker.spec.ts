@@ -182,9 +182,6 @@ describe('a build container', () => {
         code: 'BUILD_CONTAINER_UNUSABLE',
         message: 'The image has no /bin/sh, which a build needs to run its commands',
       });
-      expect(await readdir(join(subject.dir, 'sandboxes'))).toEqual(
-        expect.not.arrayContaining([expect.stringContaining('no-shell')]),
-      );
     } finally {
       await subject.backend.docker.getImage(name).remove({ force: true });
     }
