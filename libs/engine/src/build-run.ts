@@ -1,5 +1,5 @@
 // What one run of a build knows while it goes through its phases; made by run-build.ts, handed to each phase.
-import type { Build, Lease } from '#core/build.js';
+import type { Build, CacheUse, Lease } from '#core/build.js';
 import type { BuildPlan } from '#buildspec/plan.js';
 import type { Sandbox } from './backend/backend.js';
 import type { LogLimits, LogPipeline } from './logs/pipeline.js';
@@ -28,6 +28,10 @@ export interface BuildRun {
   readonly log: LogPipeline;
   /** Aborts with an Interrupt: stop, timeout, drain, lease-lost. */
   readonly signal: AbortSignal;
+  /** Aborts when this run lets go of its sandbox: nothing of it is read any more. */
+  readonly ending: AbortSignal;
+  /** Ends the build for this error of ours; the first cause wins. */
+  readonly fail: (error: unknown) => void;
   /** From PROVISIONING on. */
   sandbox: Sandbox | null;
   /** From DOWNLOAD_SOURCE on. */
@@ -38,6 +42,7 @@ export interface BuildRun {
   outputRead: Promise<void> | null;
   /** Why the build was ended for want of disk. */
   diskExceeded: string | null;
+  cacheUse: CacheUse | null;
 }
 
 export interface PreparedSource {

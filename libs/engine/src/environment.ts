@@ -38,7 +38,8 @@ export function builtInVariables(facts: BuiltInFacts): { name: string; value: st
     HOME: facts.home,
   };
   if (build.settings.encryptionKey) variables.CODEBUILD_KMS_KEY_ID = build.settings.encryptionKey;
-  if (facts.resolvedSourceVersion !== undefined) variables.CODEBUILD_RESOLVED_SOURCE_VERSION = facts.resolvedSourceVersion;
+  if (facts.resolvedSourceVersion !== undefined)
+    variables.CODEBUILD_RESOLVED_SOURCE_VERSION = facts.resolvedSourceVersion;
   for (const { identifier, dir, source, version } of facts.secondary) {
     variables[`CODEBUILD_SRC_DIR_${identifier}`] = dir;
     variables[`CODEBUILD_SOURCE_REPO_URL_${identifier}`] = withoutCredential(source.location);
@@ -53,10 +54,18 @@ export function builtInVariables(facts: BuiltInFacts): { name: string; value: st
  */
 export function sourceFolder(projectName: string, source: ProjectSource): string {
   let hash = 0;
-  for (const character of `${projectName}/${source.sourceIdentifier ?? ''}`) hash = (Math.imul(hash, 31) + character.codePointAt(0)!) >>> 0;
+  for (const character of `${projectName}/${source.sourceIdentifier ?? ''}`)
+    hash = (Math.imul(hash, 31) + character.codePointAt(0)!) >>> 0;
   const root = `src${String(hash).padStart(10, '0')}/src`;
-  const repository = /^(?:https:\/\/|git@|ssh:\/\/git@)(github\.com)[/:]([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(source.location ?? '');
-  if (!source.type.startsWith('GITHUB') || repository === null || repository.slice(2).some((part) => /^\.+$/.test(part))) return root;
+  const repository = /^(?:https:\/\/|git@|ssh:\/\/git@)(github\.com)[/:]([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/.exec(
+    source.location ?? '',
+  );
+  if (
+    !source.type.startsWith('GITHUB') ||
+    repository === null ||
+    repository.slice(2).some((part) => /^\.+$/.test(part))
+  )
+    return root;
   return `${root}/${repository.slice(1).join('/')}`;
 }
 

@@ -91,7 +91,7 @@ class Tail {
   push(block: LineBlock): void {
     this.#blocks.push({ ...block, bytes: Buffer.from(block.bytes) });
     this.#bytes += block.bytes.length;
-    for (let oldest = this.#blocks[this.#first]!; this.#bytes - oldest.bytes.length >= this.maxBytes; ) {
+    for (let oldest = this.#blocks[this.#first]!; this.#bytes - oldest.bytes.length >= this.maxBytes;) {
       this.#drop(oldest);
       oldest = this.#blocks[this.#first]!;
     }

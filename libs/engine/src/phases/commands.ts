@@ -52,8 +52,18 @@ async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
     );
   }
   if (exit.outOfMemory) {
-    return failed('BUILD_OUT_OF_MEMORY', `The build container ran out of memory (${Math.round(memoryBytes / 1024 ** 2)} MiB)`);
+    return failed(
+      'BUILD_OUT_OF_MEMORY',
+      `The build container ran out of memory (${Math.round(memoryBytes / 1024 ** 2)} MiB)`,
+    );
   }
-  if (!run.script!.started) return failed('BUILD_CONTAINER_UNUSABLE', `The build container ended before it ran a command (exit status ${exit.exitCode})`);
-  return failed('COMMAND_EXECUTION_ERROR', `The build container ended in the middle of its commands (exit status ${exit.exitCode})`);
+  if (!run.script!.started)
+    return failed(
+      'BUILD_CONTAINER_UNUSABLE',
+      `The build container ended before it ran a command (exit status ${exit.exitCode})`,
+    );
+  return failed(
+    'COMMAND_EXECUTION_ERROR',
+    `The build container ended in the middle of its commands (exit status ${exit.exitCode})`,
+  );
 }

@@ -132,7 +132,12 @@ export class DockerBackend extends Backend {
     return swept;
   }
 
-  private sandbox(container: Docker.Container, files: ControlFiles, imageId: string, limits: ComputeLimits): DockerSandbox {
+  private sandbox(
+    container: Docker.Container,
+    files: ControlFiles,
+    imageId: string,
+    limits: ComputeLimits,
+  ): DockerSandbox {
     return new DockerSandbox(container, files, limits, {
       spoolLimitBytes: this.options.spoolLimitBytes,
       removeAsRoot: (dir) => this.removeAsRoot(dir, imageId),
