@@ -76,15 +76,7 @@ export class CacheEntriesStore {
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (project_id, key, version) DO UPDATE SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
            location = excluded.location, created_at = now(), last_used_at = now()`,
-        [
-          randomUUID(),
-          entry.projectId,
-          entry.key,
-          entry.version,
-          entry.sizeBytes,
-          entry.sha256,
-          entry.location,
-        ],
+        [randomUUID(), entry.projectId, entry.key, entry.version, entry.sizeBytes, entry.sha256, entry.location],
       );
       return { replacedLocation: rows[0]?.location ?? null };
     });

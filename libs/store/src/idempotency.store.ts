@@ -10,7 +10,8 @@ export interface IdempotencyPlace {
   key: string;
 }
 
-export type IdempotencyState = { state: 'new' } | { state: 'running' } | { state: 'done'; status: number; body: unknown };
+export type IdempotencyState =
+  { state: 'new' } | { state: 'running' } | { state: 'done'; status: number; body: unknown };
 
 export class IdempotencyStore {
   constructor(private readonly db: Database) {}

@@ -79,10 +79,16 @@ export function unseal(key: MasterKey, place: { kind: string; name: string }, se
   const bytes = Buffer.from(sealed);
   const what = `${place.kind} ${place.name}`;
   if (bytes[0] !== VERSION || bytes.length < HEAD_BYTES + TAG_BYTES) {
-    throw new Fault('INTERNAL', `${what} cannot be unsealed: expected version ${VERSION}, got ${bytes[0] ?? 'nothing'}`);
+    throw new Fault(
+      'INTERNAL',
+      `${what} cannot be unsealed: expected version ${VERSION}, got ${bytes[0] ?? 'nothing'}`,
+    );
   }
   if (!bytes.subarray(1, 1 + KEY_MARK_BYTES).equals(key.mark)) {
-    throw new Fault('INTERNAL', `${what} was sealed with another master key; KILNYARD_MASTER_KEY is not the one it needs`);
+    throw new Fault(
+      'INTERNAL',
+      `${what} was sealed with another master key; KILNYARD_MASTER_KEY is not the one it needs`,
+    );
   }
   const head = bytes.subarray(0, HEAD_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key.bytes, head.subarray(1 + KEY_MARK_BYTES), {
@@ -94,7 +100,9 @@ export function unseal(key: MasterKey, place: { kind: string; name: string }, se
     const text = decipher.update(bytes.subarray(HEAD_BYTES, -TAG_BYTES));
     return Buffer.concat([text, decipher.final()]).toString('utf8');
   } catch (cause) {
-    throw new Fault('INTERNAL', `${what} cannot be unsealed: its bytes are damaged, or belong to another name`, { cause });
+    throw new Fault('INTERNAL', `${what} cannot be unsealed: its bytes are damaged, or belong to another name`, {
+      cause,
+    });
   }
 }
 

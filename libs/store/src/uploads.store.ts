@@ -26,7 +26,8 @@ export class UploadsStore {
     const row = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)
       ? await this.db.models((prisma) => prisma.sourceUpload.findUnique({ where: { id } }))
       : null;
-    if (row === null) throw new Refusal('UPLOAD_NOT_FOUND', `there is no upload ${id.slice(0, 100)}`, { details: { id } });
+    if (row === null)
+      throw new Refusal('UPLOAD_NOT_FOUND', `there is no upload ${id.slice(0, 100)}`, { details: { id } });
     return { ...row, sizeBytes: Number(row.sizeBytes) };
   }
 }
