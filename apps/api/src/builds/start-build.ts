@@ -8,11 +8,11 @@ import type { Logger } from '#observe/logger.js';
 import { BuildQueue } from '#queue/build-queue.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
-import { checkInlineBuildspec } from '../buildspec/check-buildspec.js';
+import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';
 import { LOGGER, SETTINGS, type ApiSettings } from '../connections.js';
 import { refusalOf, shown } from '../http/findings.js';
 import { admit } from '../projects/admission.js';
-import { isInlineBuildspec, sourceMistakes } from '../projects/source-checks.js';
+import { sourceMistakes } from '../projects/source-checks.js';
 
 @Injectable()
 export class StartBuild {
@@ -92,13 +92,5 @@ function checkSource(settings: ProjectSettings): void {
     throw refusalOf([
       { field: `source.${first.field}`, expected: first.expected, got: shown(first.field, source[first.field]) },
     ]);
-  if (isInlineBuildspec(source.buildspec)) checkInlineBuildspec(source.buildspec);
-  else if (source.type === 'NO_SOURCE')
-    throw refusalOf([
-      {
-        field: 'source.buildspec',
-        expected: 'an inline buildspec, since NO_SOURCE has no file',
-        got: shown('buildspec', source.buildspec),
-      },
-    ]);
+  checkBuildspecSetting(source);
 }

@@ -2,7 +2,7 @@
 import type { BuildId } from '#core/ids.js';
 import { isFinal, type BuildStatus, type PhaseType } from '#core/phase.js';
 import type { BuildsStore } from '#store/builds.store.js';
-import type { Listener } from '#store/listen.js';
+import type { BuildChange, Listener } from '#store/listen.js';
 import type { LogsStore } from '#store/logs.store.js';
 import { toLineView } from './log.dto.js';
 import type { StreamEvent } from './sse.js';
@@ -29,27 +29,27 @@ export async function* followLog(
 ): AsyncGenerator<StreamEvent, void, void> {
   const { buildId, signal, pollMs = POLL_MS } = request;
   const bell = new Bell();
-  const unsubscribe = sources.listener.onChange(buildId, () => bell.ring());
+  const unsubscribe = sources.listener.onChange(buildId, (change) => bell.ring(change.kind));
   try {
     let state: Standing | null = null;
     let next = request.fromSeq;
     for (;;) {
       signal.throwIfAborted();
       bell.listen(); // before reading: a change that comes while we read is heard
-      const seen: Standing = await standing(sources, buildId);
-      if (state !== null && seen.attempt !== state.attempt && state.attempt > 0) {
+      // The status is read before the lines: a final one means that no line follows those read after it.
+      const now = await standing(sources, buildId);
+      if (state !== null && state.attempt > 0 && now.attempt !== state.attempt) {
         next = 0;
-        yield { event: 'attempt', data: { attempt: seen.attempt } };
+        yield { event: 'attempt', data: { attempt: now.attempt } };
       }
-      if (state === null || seen.status !== state.status || seen.phase !== state.phase) {
-        yield { event: 'status', data: { buildStatus: seen.status, currentPhase: seen.phase } };
+      if (now.status !== state?.status || now.phase !== state.phase) {
+        yield { event: 'status', data: { buildStatus: now.status, currentPhase: now.phase } };
       }
-      state = seen;
-      // The status was read before the lines: a final one means that no line follows those read now.
-      const read = yield* readOn(sources, { buildId, attempt: seen.attempt, next, signal });
-      next = read.next;
-      if (isFinal(seen.status)) return yield await endOf(sources, buildId, seen);
-      await bell.heard(pollMs, signal);
+      state = now;
+      do {
+        next = yield* readOn(sources, { buildId, attempt: now.attempt, next, signal });
+        if (isFinal(now.status)) return yield await endOf(sources, buildId, now);
+      } while (await bell.onlyLines(pollMs, signal));
     }
   } finally {
     unsubscribe();
@@ -70,13 +70,13 @@ async function standing(sources: LogSources, buildId: BuildId): Promise<Standing
 async function* readOn(
   sources: LogSources,
   at: { buildId: BuildId; attempt: number; next: number; signal: AbortSignal },
-): AsyncGenerator<StreamEvent, { next: number }, void> {
+): AsyncGenerator<StreamEvent, number, void> {
   const { buildId, attempt, signal } = at;
   let { next } = at;
   for (;;) {
     const page = await sources.logs.read({ buildId, attempt, fromSeq: next, limit: LINES_PER_EVENT });
     const last = page.lines.at(-1);
-    if (last === undefined) return { next };
+    if (last === undefined) return next;
     next = page.nextSeq;
     yield { event: 'lines', id: last.seq, data: { lines: page.lines.map(toLineView) } };
     signal.throwIfAborted();
@@ -91,33 +91,44 @@ async function endOf(sources: LogSources, buildId: BuildId, { status, attempt }:
   };
 }
 
-/** Remembers a change until someone waits for it. */
+/** Remembers what changed until someone waits for it. */
 class Bell {
-  private rung = false;
+  private rung: 'no' | 'log' | 'status' = 'no';
   private wake: (() => void) | null = null;
 
-  ring(): void {
-    this.rung = true;
+  ring(kind: BuildChange['kind']): void {
+    if (kind === 'stop') return;
+    if (this.rung !== 'status') this.rung = kind;
     this.wake?.();
   }
 
-  /** From here on changes count. */
+  /** From here on changes count anew. */
   listen(): void {
-    this.rung = false;
+    this.rung = 'no';
   }
 
-  /** Resolves at a change since `listen`, or after `ms`. Errors: the signal's reason. */
-  async heard(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.rung) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = null;
+  /**
+   * Resolves at a change since `listen`, or after `ms`: true (and listening anew) when only lines came, false when the status may have changed.
+   * Errors: the signal's reason.
+   */
+  async onlyLines(ms: number, signal: AbortSignal): Promise<boolean> {
+    if (this.rung === 'no') {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          this.wake = null;
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener('abort', done);
+        this.wake = done;
+        if (signal.aborted) done();
+      });
+    }
     signal.throwIfAborted();
+    if (this.rung !== 'log') return false;
+    this.listen();
+    return true;
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
 import { SOURCE_TYPES } from '#core/project.js';
 import { imageMistake } from './image-name.js';
-import { isInlineBuildspec, sourceMistakes } from './source-checks.js';
+import { sourceMistakes } from './source-checks.js';
 
 export const MAX_SECONDARY = 12;
 export const MAX_TAGS = 50;
@@ -67,13 +67,6 @@ export const primarySource = z
   .superRefine((source, context) => {
     for (const mistake of sourceMistakes(source))
       context.addIssue({ code: 'custom', path: [mistake.field], message: mistake.expected, input: source });
-    if (source.type === 'NO_SOURCE' && !isInlineBuildspec(source.buildspec))
-      context.addIssue({
-        code: 'custom',
-        path: ['buildspec'],
-        message: 'an inline buildspec, since NO_SOURCE has no file',
-        input: source,
-      });
   })
   .meta({ id: 'ProjectSource' });
 

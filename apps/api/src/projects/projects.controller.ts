@@ -4,6 +4,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import type { Page } from '#store/page.js';
 import { ProjectsStore } from '#store/projects.store.js';
+import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';
 import { SETTINGS, type ApiSettings } from '../connections.js';
 import { Describe } from '../docs/describe.js';
 import { EXAMPLE_PROJECT, EXAMPLE_PROJECT_VIEW } from '../docs/examples.js';
@@ -53,10 +54,11 @@ export class ProjectsController {
       },
     },
     idempotent: true,
-    errors: ['INVALID_INPUT', 'SOURCE_NOT_ALLOWED', 'PRIVILEGED_NOT_ALLOWED', 'PROJECT_EXISTS'],
+    errors: ['INVALID_INPUT', 'BUILDSPEC_INVALID', 'SOURCE_NOT_ALLOWED', 'PRIVILEGED_NOT_ALLOWED', 'PROJECT_EXISTS'],
   })
   async create(@Body({ schema: createProjectBody }) body: z.output<typeof createProjectBody>): Promise<ProjectView> {
     const settings = toProjectSettings(body, this.settings.docker.defaultImage);
+    checkBuildspecSetting(settings.source);
     admit(body.name, settings, this.settings);
     return toProjectView(await this.projects.create(body.name, settings));
   }
@@ -96,7 +98,7 @@ export class ProjectsController {
     answer: projectView,
     example: EXAMPLE_PROJECT_VIEW,
     bodyExamples: { git: { summary: 'The same project with a longer timeout', value: { ...EXAMPLE_PROJECT, timeoutInMinutes: 90 } } },
-    errors: ['INVALID_INPUT', 'SOURCE_NOT_ALLOWED', 'PRIVILEGED_NOT_ALLOWED', 'PROJECT_NOT_FOUND'],
+    errors: ['INVALID_INPUT', 'BUILDSPEC_INVALID', 'SOURCE_NOT_ALLOWED', 'PRIVILEGED_NOT_ALLOWED', 'PROJECT_NOT_FOUND'],
   })
   async replace(
     @Param('name') name: string,
@@ -105,6 +107,7 @@ export class ProjectsController {
     if (body.name !== undefined && body.name !== name)
       throw refusalOf([{ field: 'name', expected: `"${name}", as in the URL`, got: `"${body.name}"` }]);
     const settings = toProjectSettings(body, this.settings.docker.defaultImage);
+    checkBuildspecSetting(settings.source);
     admit(name, settings, this.settings);
     return toProjectView(await this.projects.update(name, settings));
   }

@@ -37,11 +37,6 @@ export function isLocalPath(location: string): boolean {
   return location.startsWith('/');
 }
 
-/** Inline YAML, as against a path inside the source (codebuild-contract C1: a newline, or a mapping with `version`). */
-export function isInlineBuildspec(buildspec: string | undefined): buildspec is string {
-  return buildspec !== undefined && (buildspec.includes('\n') || /^\s*(?:\{|["']?version["']?\s*:)/.test(buildspec));
-}
-
 function locationMistake(type: SourceType, location: string | undefined): string | null {
   if (type === 'NO_SOURCE') return null;
   const archive = type === 'ARCHIVE' || type === 'S3';
