@@ -67,3 +67,12 @@ export class Metrics {
     };
   }
 }
+
+/** How long builds waited. Observed by the worker at each claim, the one place where it happens once. */
+export function buildQueueSeconds(metrics: Metrics): Histogram {
+  return metrics.histogram({
+    name: 'kilnyard_build_queue_seconds',
+    help: 'Time from the request for a build to its claim by a worker.',
+    buckets: QUEUE_SECONDS,
+  });
+}

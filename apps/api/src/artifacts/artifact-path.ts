@@ -15,7 +15,11 @@ export function checkArtifactPath(path: string): string {
   if (plain && path.length <= LONGEST) return path;
   throw new Refusal('ARTIFACT_NOT_FOUND', 'the artifact has no such file', {
     findings: [
-      { field: 'path', expected: 'a relative path of plain names, without `.` and `..`', got: JSON.stringify(path.slice(0, 100)) },
+      {
+        field: 'path',
+        expected: 'a relative path of plain names, without `.` and `..`',
+        got: JSON.stringify(path.slice(0, 100)),
+      },
     ],
   });
 }

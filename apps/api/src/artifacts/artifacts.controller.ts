@@ -87,11 +87,21 @@ export class ArtifactsController {
     const artifact = await this.one(id, identifier);
     const fileName = artifact.name.endsWith('.zip') ? artifact.name : `${artifact.name}.zip`;
     if (artifact.packaging === 'ZIP') {
-      await this.send(request, reply, { key: artifact.location, fileName, ...(artifact.sha256 === undefined ? {} : { etag: artifact.sha256 }) });
+      await this.send(request, reply, {
+        key: artifact.location,
+        fileName,
+        ...(artifact.sha256 === undefined ? {} : { etag: artifact.sha256 }),
+      });
       return;
     }
     if (query.format !== 'zip')
-      throw refusalOf([{ field: 'format', expected: 'zip, since this artifact is a folder (its files are under /files)', got: 'nothing' }]);
+      throw refusalOf([
+        {
+          field: 'format',
+          expected: 'zip, since this artifact is a folder (its files are under /files)',
+          got: 'nothing',
+        },
+      ]);
     await reply
       .header('content-type', 'application/zip')
       .header('content-disposition', contentDisposition('attachment', fileName))
@@ -106,7 +116,10 @@ export class ArtifactsController {
     description: `In order of their paths, at most ${MAX_FILES_LISTED}.`,
     params: ARTIFACT_PARAM,
     answer: artifactFiles,
-    example: { items: [{ path: 'dist/index.js', sizeBytes: 512, downloadUrl: `${EXAMPLE_URL}/files/dist/index.js` }], truncated: false },
+    example: {
+      items: [{ path: 'dist/index.js', sizeBytes: 512, downloadUrl: `${EXAMPLE_URL}/files/dist/index.js` }],
+      truncated: false,
+    },
     errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND'],
   })
   async files(@Param('id') id: string, @Param('artifact') identifier: string): Promise<z.infer<typeof artifactFiles>> {
@@ -116,7 +129,11 @@ export class ArtifactsController {
     for await (const { key, sizeBytes } of this.blobs.list(`${location}/`)) {
       if (items.length === MAX_FILES_LISTED) return { items, truncated: true };
       const path = key.slice(location.length + 1);
-      items.push({ path, sizeBytes, downloadUrl: `${base}/files/${path.split('/').map(encodeURIComponent).join('/')}` });
+      items.push({
+        path,
+        sizeBytes,
+        downloadUrl: `${base}/files/${path.split('/').map(encodeURIComponent).join('/')}`,
+      });
     }
     return { items, truncated: false };
   }
@@ -169,7 +186,10 @@ export class ArtifactsController {
     const found = artifacts.find((artifact) => artifact.identifier === wanted);
     if (found !== undefined) return found;
     const have = artifacts.map((artifact) => artifact.identifier || PRIMARY_ARTIFACT).join(', ');
-    throw new Refusal('ARTIFACT_NOT_FOUND', `the build has ${have === '' ? 'no artifacts' : `these artifacts: ${have}`}`);
+    throw new Refusal(
+      'ARTIFACT_NOT_FOUND',
+      `the build has ${have === '' ? 'no artifacts' : `these artifacts: ${have}`}`,
+    );
   }
 
   private async folder(id: string, identifier: string): Promise<Artifact> {

@@ -73,7 +73,8 @@ export class BuildsController {
   @Get('builds')
   @Describe({
     summary: 'List builds',
-    description: 'Newest first, by cursor; filtered by project, status and time. `waiting` is only filled for a single build.',
+    description:
+      'Newest first, by cursor; filtered by project, status and time. `waiting` is only filled for a single build.',
     answer: buildPage,
     example: { items: [{ ...EXAMPLE_BUILD_VIEW, waiting: null }], nextCursor: null },
     errors: ['INVALID_INPUT'],

@@ -23,7 +23,8 @@ export class BuildspecController {
   @HttpCode(200)
   @Describe({
     summary: 'Check a buildspec',
-    description: 'Reads a buildspec as a build would and tells all that is wrong, with line and column. Nothing is stored or run.',
+    description:
+      'Reads a buildspec as a build would and tells all that is wrong, with line and column. Nothing is stored or run.',
     answer: buildspecCheck,
     example: { valid: true, warnings: [] },
     bodyExamples: { json: { summary: 'JSON that holds the YAML', value: { buildspec: EXAMPLE } } },

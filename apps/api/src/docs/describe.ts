@@ -65,7 +65,7 @@ export function Describe(route: Description): MethodDecorator {
 function success(route: Description): Parameters<typeof ApiResponse>[0] {
   const status = route.status ?? 200;
   const description = route.answerDescription ?? SUCCESS[status] ?? 'Done.';
-  const json =
+  const json: ContentByType =
     route.answer === undefined
       ? {}
       : {
@@ -74,16 +74,24 @@ function success(route: Description): Parameters<typeof ApiResponse>[0] {
             ...(route.example === undefined ? {} : { example: route.example }),
           },
         };
-  const content = { ...json, ...route.content };
+  const content: ContentByType = { ...json, ...route.content };
   return Object.keys(content).length === 0 ? { status, description } : { status, description, content };
 }
 
-const SUCCESS: Readonly<Record<number, string>> = { 200: 'Here it is.', 201: 'Created.', 202: 'Accepted.', 204: 'Done.' };
+type ContentByType = NonNullable<Description['content']>;
+
+const SUCCESS: Readonly<Record<number, string>> = {
+  200: 'Here it is.',
+  201: 'Created.',
+  202: 'Accepted.',
+  204: 'Done.',
+};
 
 /** One response for each status, with an example for each code that has it. */
 function problemResponses(codes: readonly ProblemCode[]): MethodDecorator[] {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of new Set(codes)) byStatus.set(rowOf(code).status, [...(byStatus.get(rowOf(code).status) ?? []), code]);
+  for (const code of new Set(codes))
+    byStatus.set(rowOf(code).status, [...(byStatus.get(rowOf(code).status) ?? []), code]);
   return [...byStatus].map(([status, group]) =>
     ApiResponse({
       status,

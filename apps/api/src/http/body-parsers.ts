@@ -2,6 +2,7 @@
 import { constants } from 'node:buffer';
 import type { FastifyInstance } from 'fastify';
 import { HttpRefusal } from './http-refusal.js';
+import { jsonMistake } from './json-mistake.js';
 
 export const JSON_TYPES = ['application/json', 'application/problem+json'];
 export const YAML_TYPES = ['text/yaml', 'application/yaml', 'application/x-yaml', 'text/plain'];
@@ -86,9 +87,7 @@ function refuseProto(key: string, value: unknown): unknown {
 }
 
 function malformedJson(text: string, cause: unknown): HttpRefusal {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const position = /position (\d+)/.exec(message)?.[1];
-  const at = position === undefined ? text.length : Number(position);
+  const at = jsonMistake(text);
   const before = text.slice(0, at);
   const line = before.split('\n').length;
   const column = at - before.lastIndexOf('\n');

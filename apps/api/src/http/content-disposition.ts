@@ -9,7 +9,8 @@ export function contentDisposition(kind: 'attachment' | 'inline', fileName: stri
   const name = [...(fileName.split(/[\\/]/).pop() ?? '')].slice(0, LONGEST).join('') || 'download';
   const plain = name.replace(/[^A-Za-z0-9._ ()+@=~-]/g, '_');
   if (plain === name) return `${kind}; filename="${plain}"`;
-  const encoded = encodeURIComponent(name.toWellFormed()).replace(
+  // The way through bytes replaces lone surrogates, which could not be encoded.
+  const encoded = encodeURIComponent(Buffer.from(name).toString()).replace(
     /['()*!]/g,
     (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
   );

@@ -44,10 +44,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const location = this.reflector.get<(body: unknown) => string>(LOCATION, context.getHandler());
-    return from(this.once(request, reply, () => lastValueFrom(next.handle())).then((body) => {
-      void reply.header('location', location(body));
-      return body;
-    }));
+    return from(
+      this.once(request, reply, () => lastValueFrom(next.handle())).then((body) => {
+        void reply.header('location', location(body));
+        return body;
+      }),
+    );
   }
 
   private async once(request: FastifyRequest, reply: FastifyReply, handle: () => Promise<unknown>): Promise<unknown> {
@@ -60,7 +62,10 @@ export class IdempotencyInterceptor implements NestInterceptor {
       maxAgeMs: this.settings.access.idempotencyMinutes * 60_000,
     });
     if (begun.state === 'running')
-      throw new HttpRefusal('IDEMPOTENCY_IN_PROGRESS', 'the first request under this Idempotency-Key is still at work; try again');
+      throw new HttpRefusal(
+        'IDEMPOTENCY_IN_PROGRESS',
+        'the first request under this Idempotency-Key is still at work; try again',
+      );
     if (begun.state === 'done') {
       void reply.code(begun.status).header('idempotent-replayed', 'true');
       return begun.body;
@@ -106,7 +111,9 @@ function readKey(header: string | string[] | undefined): string | null {
 /** Method, path and body: the same key for anything else is a mistake of the caller's. */
 function hashOf(request: FastifyRequest): string {
   const body = request.body === undefined ? '' : JSON.stringify(request.body, sorted);
-  return createHash('sha256').update(`${request.method} ${pathOf(request.url)}\n${body}`).digest('hex');
+  return createHash('sha256')
+    .update(`${request.method} ${pathOf(request.url)}\n${body}`)
+    .digest('hex');
 }
 
 function sorted(_: string, value: unknown): unknown {

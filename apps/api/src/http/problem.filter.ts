@@ -29,7 +29,8 @@ export class ProblemFilter implements ExceptionFilter {
       reply.raw.destroy();
       return;
     }
-    for (const name of ['content-length', 'content-disposition', 'etag', 'accept-ranges']) void reply.removeHeader(name);
+    for (const name of ['content-length', 'content-disposition', 'etag', 'accept-ranges'])
+      void reply.removeHeader(name);
     void reply
       .code(problem.status)
       .headers({ ...headers, 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store' })
@@ -40,9 +41,12 @@ export class ProblemFilter implements ExceptionFilter {
     if (!(error instanceof Refusal) || error.code !== 'NOT_FOUND' || !request.is404) return error;
     const path = pathOf(request.url);
     const allowed = this.methods.of(path);
-    if (allowed.length === 0) return new Refusal('NOT_FOUND', `there is no route ${request.method} ${path.slice(0, 200)}`);
+    if (allowed.length === 0)
+      return new Refusal('NOT_FOUND', `there is no route ${request.method} ${path.slice(0, 200)}`);
     const allow = allowed.join(', ');
-    return new HttpRefusal('METHOD_NOT_ALLOWED', `expected one of ${allow}, got ${request.method}`, { headers: { allow } });
+    return new HttpRefusal('METHOD_NOT_ALLOWED', `expected one of ${allow}, got ${request.method}`, {
+      headers: { allow },
+    });
   }
 }
 

@@ -57,7 +57,7 @@ export function toProblem(thrown: unknown, requestId: string): ProblemAnswer {
   }
   if (thrown instanceof Fault) {
     const row = rowOfFault(thrown.code);
-    const detail = row.status === 500 ? NOT_SAID : FAULT_DETAILS[thrown.code] ?? row.title;
+    const detail = row.status === 500 ? NOT_SAID : (FAULT_DETAILS[thrown.code] ?? row.title);
     return { ...answer(thrown.code, row, detail, requestId, []), ours: true };
   }
   return { ...answer('INTERNAL', rowOfFault('INTERNAL'), NOT_SAID, requestId, []), ours: true };
@@ -160,7 +160,11 @@ function rowOfHttpRefusal(code: HttpRefusalCode): Row {
     case 'REQUEST_TIMEOUT':
       return { status: 408, title: 'The request took too long to arrive' };
     case 'IDEMPOTENCY_IN_PROGRESS':
-      return { status: 409, title: 'The first request under this key is still at work', headers: { 'retry-after': '1' } };
+      return {
+        status: 409,
+        title: 'The first request under this key is still at work',
+        headers: { 'retry-after': '1' },
+      };
     case 'BODY_TOO_LARGE':
       return { status: 413, title: 'The body is too large', headers: { connection: 'close' } };
     case 'UNSUPPORTED_MEDIA_TYPE':

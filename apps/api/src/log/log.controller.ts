@@ -47,7 +47,8 @@ export class LogController {
     if (!wantsStream(request.headers.accept)) return this.page(buildId, fromSeq, query.limit, reply);
     await this.streams.send(
       reply,
-      (signal) => followLog({ builds: this.builds, logs: this.logs, listener: this.listener }, { buildId, fromSeq, signal }),
+      (signal) =>
+        followLog({ builds: this.builds, logs: this.logs, listener: this.listener }, { buildId, fromSeq, signal }),
       { onError: (error) => this.logger.error('log stream broke', { buildId, error }) },
     );
   }
@@ -65,7 +66,10 @@ export class LogController {
       contentType: 'text/plain; charset=utf-8',
       disposition: 'inline',
       open: ({ start, end }) =>
-        Readable.from(this.logs.readRaw({ buildId: build.id, attempt, start, end }), { objectMode: false, highWaterMark: 1 }),
+        Readable.from(this.logs.readRaw({ buildId: build.id, attempt, start, end }), {
+          objectMode: false,
+          highWaterMark: 1,
+        }),
     });
   }
 

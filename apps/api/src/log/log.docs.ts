@@ -9,7 +9,10 @@ const EXAMPLE_STREAM = [
   formatRetry(RETRY_MS),
   formatEvent({ event: 'status', data: { buildStatus: 'IN_PROGRESS', currentPhase: 'INSTALL' } }),
   formatEvent({ event: 'lines', id: 1, data: { lines: EXAMPLE_LOG_LINES } }),
-  formatEvent({ event: 'end', data: { buildStatus: 'SUCCEEDED', lineCount: 2, sha256: 'ab'.repeat(32), complete: true } }),
+  formatEvent({
+    event: 'end',
+    data: { buildStatus: 'SUCCEEDED', lineCount: 2, sha256: 'ab'.repeat(32), complete: true },
+  }),
 ].join('');
 
 export const LOG_ROUTE: Description = {
@@ -43,7 +46,10 @@ A reader that reconnects with the \`Last-Event-ID\` that it saw last (browsers a
     },
   },
   headers: {
-    'Last-Event-ID': { description: 'For the stream: the id that was seen last; takes precedence over the query.', example: '41' },
+    'Last-Event-ID': {
+      description: 'For the stream: the id that was seen last; takes precedence over the query.',
+      example: '41',
+    },
   },
   errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND'],
 };
@@ -52,7 +58,12 @@ export const RAW_ROUTE: Description = {
   summary: 'Download a log',
   description:
     'The bytes as the build wrote them, secrets masked. `Range` takes one range. While the build runs this is what is stored so far, without an ETag; `Kilnyard-Log-Complete` says which.',
-  content: { 'text/plain': { schema: { type: 'string' }, example: '[Container] Entering phase INSTALL\nadded 312 packages in 4s\n' } },
+  content: {
+    'text/plain': {
+      schema: { type: 'string' },
+      example: '[Container] Entering phase INSTALL\nadded 312 packages in 4s\n',
+    },
+  },
   headers: { Range: { description: 'One range of bytes.', example: 'bytes=0-1023' } },
   errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
 };

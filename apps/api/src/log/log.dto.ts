@@ -33,10 +33,9 @@ export const logLineView = z
 export const logPage = z
   .object({
     lines: z.array(logLineView),
-    nextCursor: z
-      .string()
-      .nullable()
-      .meta({ description: 'Ask again with this one, at once or when there is more; null: the log is complete and read.' }),
+    nextCursor: z.string().nullable().meta({
+      description: 'Ask again with this one, at once or when there is more; null: the log is complete and read.',
+    }),
     complete: z.boolean().meta({ description: 'The log is whole and this page reaches its end.' }),
   })
   .meta({ id: 'LogPage' });

@@ -17,7 +17,9 @@ import {
   type sealedValueEntry,
 } from '../http/sealed-value.dto.js';
 
-const NAME_PARAM = { name: { description: 'Name of the parameter; `/` may be written as it is or as %2F.', example: 'app/db/host' } };
+const NAME_PARAM = {
+  name: { description: 'Name of the parameter; `/` may be written as it is or as %2F.', example: 'app/db/host' },
+};
 
 @ApiTags('Parameters')
 @Controller('v1/parameters')
@@ -27,7 +29,8 @@ export class ParametersController {
   @Put('*name')
   @Describe({
     summary: 'Write a parameter',
-    description: 'Makes it or gives it a new value. A build reads it by an environment variable of type PARAMETER_STORE or by `env.parameter-store` of its buildspec, and its log masks the value.',
+    description:
+      'Makes it or gives it a new value. A build reads it by an environment variable of type PARAMETER_STORE or by `env.parameter-store` of its buildspec, and its log masks the value.',
     params: NAME_PARAM,
     answer: sealedValueWritten,
     example: { name: 'app/db/host', version: 1 },
@@ -66,6 +69,7 @@ export class ParametersController {
     errors: ['INVALID_INPUT', 'PARAMETER_NOT_FOUND'],
   })
   async delete(@SlashedName() name: string): Promise<void> {
-    if (!(await this.parameters.delete(name))) throw new Refusal('PARAMETER_NOT_FOUND', `there is no parameter ${name}`);
+    if (!(await this.parameters.delete(name)))
+      throw new Refusal('PARAMETER_NOT_FOUND', `there is no parameter ${name}`);
   }
 }

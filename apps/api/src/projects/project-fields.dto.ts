@@ -109,7 +109,12 @@ interface ArtifactsInput {
 function checkArtifacts(artifacts: ArtifactsInput, context: z.RefinementCtx): void {
   if (artifacts.type !== 'NO_ARTIFACTS') return;
   if (artifacts.location !== undefined)
-    context.addIssue({ code: 'custom', path: ['location'], message: 'no location with NO_ARTIFACTS', input: artifacts });
+    context.addIssue({
+      code: 'custom',
+      path: ['location'],
+      message: 'no location with NO_ARTIFACTS',
+      input: artifacts,
+    });
   if (artifacts.encryptionDisabled !== undefined)
     context.addIssue({
       code: 'custom',
@@ -150,15 +155,17 @@ export const environmentVariable = z
       .string()
       .max(255)
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and `_` that starts with no digit')
-      .refine((name) => !name.startsWith('CODEBUILD_'), 'a name that does not start with CODEBUILD_, which is reserved'),
+      .refine(
+        (name) => !name.startsWith('CODEBUILD_'),
+        'a name that does not start with CODEBUILD_, which is reserved',
+      ),
     value: z
       .string()
       .max(MAX_VARIABLE_BYTES)
       .refine((value) => !value.includes('\0'), 'a value without NUL'),
-    type: z
-      .enum(['PLAINTEXT', 'PARAMETER_STORE', 'SECRETS_MANAGER'])
-      .default('PLAINTEXT')
-      .meta({ description: 'PARAMETER_STORE and SECRETS_MANAGER: `value` names a parameter or secret of this Kilnyard.' }),
+    type: z.enum(['PLAINTEXT', 'PARAMETER_STORE', 'SECRETS_MANAGER']).default('PLAINTEXT').meta({
+      description: 'PARAMETER_STORE and SECRETS_MANAGER: `value` names a parameter or secret of this Kilnyard.',
+    }),
   })
   .meta({ id: 'EnvironmentVariable' });
 
@@ -169,7 +176,12 @@ export const environmentVariables = z
     const seen = new Set<string>();
     variables.forEach(({ name }, index) => {
       if (seen.has(name))
-        context.addIssue({ code: 'custom', path: [index, 'name'], message: 'a name that is not in the list yet', input: name });
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'name'],
+          message: 'a name that is not in the list yet',
+          input: name,
+        });
       seen.add(name);
     });
   });
@@ -231,7 +243,12 @@ export function uniqueBy<T>(of: (entry: T) => string, field: string) {
     const seen = new Set<string>();
     entries.forEach((entry, index) => {
       if (seen.has(of(entry)))
-        context.addIssue({ code: 'custom', path: [index, field], message: 'an identifier that is not used yet', input: entry });
+        context.addIssue({
+          code: 'custom',
+          path: [index, field],
+          message: 'an identifier that is not used yet',
+          input: entry,
+        });
       seen.add(of(entry));
     });
   };

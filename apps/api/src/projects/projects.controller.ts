@@ -71,7 +71,9 @@ export class ProjectsController {
     example: { items: [EXAMPLE_PROJECT_VIEW], nextCursor: null },
     errors: ['INVALID_INPUT'],
   })
-  async list(@Query({ schema: listProjectsQuery }) query: z.output<typeof listProjectsQuery>): Promise<Page<ProjectView>> {
+  async list(
+    @Query({ schema: listProjectsQuery }) query: z.output<typeof listProjectsQuery>,
+  ): Promise<Page<ProjectView>> {
     const { cursor, ...rest } = query;
     const page = await this.projects.list(cursor === undefined ? rest : { ...rest, cursor });
     return { items: page.items.map(toProjectView), nextCursor: page.nextCursor };
@@ -97,7 +99,9 @@ export class ProjectsController {
     params: { name: { description: "The project's name.", example: 'demo' } },
     answer: projectView,
     example: EXAMPLE_PROJECT_VIEW,
-    bodyExamples: { git: { summary: 'The same project with a longer timeout', value: { ...EXAMPLE_PROJECT, timeoutInMinutes: 90 } } },
+    bodyExamples: {
+      git: { summary: 'The same project with a longer timeout', value: { ...EXAMPLE_PROJECT, timeoutInMinutes: 90 } },
+    },
     errors: ['INVALID_INPUT', 'BUILDSPEC_INVALID', 'SOURCE_NOT_ALLOWED', 'PRIVILEGED_NOT_ALLOWED', 'PROJECT_NOT_FOUND'],
   })
   async replace(

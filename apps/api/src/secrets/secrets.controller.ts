@@ -17,7 +17,9 @@ import {
   type sealedValueEntry,
 } from '../http/sealed-value.dto.js';
 
-const NAME_PARAM = { name: { description: 'Name of the secret; `/` may be written as it is or as %2F.', example: 'git/example' } };
+const NAME_PARAM = {
+  name: { description: 'Name of the secret; `/` may be written as it is or as %2F.', example: 'git/example' },
+};
 
 @ApiTags('Secrets')
 @Controller('v1/secrets')
@@ -27,11 +29,14 @@ export class SecretsController {
   @Put('*name')
   @Describe({
     summary: 'Write a secret',
-    description: 'Makes it or gives it a new value, often JSON. A build reads it by an environment variable of type SECRETS_MANAGER or by `env.secrets-manager`, a source by `auth`; logs mask it.',
+    description:
+      'Makes it or gives it a new value, often JSON. A build reads it by an environment variable of type SECRETS_MANAGER or by `env.secrets-manager`, a source by `auth`; logs mask it.',
     params: NAME_PARAM,
     answer: sealedValueWritten,
     example: { name: 'git/example', version: 1 },
-    bodyExamples: { value: { summary: 'A value', value: { value: '{\"username\":\"ci\",\"password\":\"s3cret-example\"}' } } },
+    bodyExamples: {
+      value: { summary: 'A value', value: { value: '{\"username\":\"ci\",\"password\":\"s3cret-example\"}' } },
+    },
     errors: ['INVALID_INPUT'],
   })
   write(

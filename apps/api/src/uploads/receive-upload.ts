@@ -61,10 +61,14 @@ class ArchiveGate extends Transform {
 }
 
 function tooLarge(maxBytes: number, got: string): HttpRefusal {
-  return new HttpRefusal('BODY_TOO_LARGE', `expected at most ${maxBytes} bytes (KILNYARD_MAX_UPLOAD_BYTES), got ${got}`);
+  return new HttpRefusal(
+    'BODY_TOO_LARGE',
+    `expected at most ${maxBytes} bytes (KILNYARD_MAX_UPLOAD_BYTES), got ${got}`,
+  );
 }
 
 function noArchive(head: Buffer): Error {
-  const got = head.length === 0 ? 'an empty body' : `bytes that start with ${head.subarray(0, MAGIC_BYTES).toString('hex')}`;
+  const got =
+    head.length === 0 ? 'an empty body' : `bytes that start with ${head.subarray(0, MAGIC_BYTES).toString('hex')}`;
   return refusalOf([{ field: 'body', expected: 'a zip or a gzipped tar', got }]);
 }
