@@ -14,6 +14,9 @@ const CONNECTION_TIMEOUT_MS = 5_000;
 /** No statement of ours may take longer; a lost client frees its locks by it. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 
+/** The same for an answer that never comes: the connection is given up. */
+const QUERY_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+
 /** What runs SQL: the pool, or the one connection of a transaction. */
 export interface Queryable {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
@@ -36,6 +39,7 @@ export class Database {
       keepAlive: true,
       connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
       application_name: 'kilnyard',
     });
     // An idle connection that breaks is replaced at its next use; the call that needs it tells of trouble, not this event.
