@@ -28,7 +28,9 @@ export interface CompileContext {
  * spellings (version 0.1): `env` wins.
  * Errors: Refusal BUILDSPEC_INVALID for a shell that Kilnyard does not have.
  */
-export function compile(buildspec: Buildspec, context: CompileContext = {}): BuildPlan {
+export function compile(source: Buildspec, context: CompileContext = {}): BuildPlan {
+  // A copy of its own: the plan and the caller's buildspec share nothing.
+  const buildspec = structuredClone(source);
   const { env, artifacts, cache } = buildspec;
   const named = distinct(env);
   return {
@@ -40,14 +42,14 @@ export function compile(buildspec: Buildspec, context: CompileContext = {}): Bui
     secretsManager: named.secretsManager.map(({ name, value }) => ({ name, reference: value })),
     exportedVariables: [...new Set(env.exportedVariables.filter((name) => !name.startsWith('AWS_')))],
     phases: planPhases(buildspec),
-    runtimeVersions: buildspec.runtimeVersions.map((runtime) => ({ ...runtime })),
+    runtimeVersions: buildspec.runtimeVersions,
     artifacts: artifacts === null || artifacts.files.length === 0 ? null : planArtifacts(artifacts),
     secondaryArtifacts: (artifacts?.secondary ?? []).map((one) => ({
       identifier: one.identifier,
       ...planArtifacts(one),
     })),
-    cache: cache === null ? null : { ...cache, fallbackKeys: cache.key === null ? [] : [...cache.fallbackKeys] },
-    reports: buildspec.reports.map((report) => ({ ...report })),
+    cache: cache === null ? null : { ...cache, fallbackKeys: cache.key === null ? [] : cache.fallbackKeys },
+    reports: buildspec.reports,
     warnings: [...(context.warnings ?? []), ...unsupported(buildspec), ...unplaced(buildspec, context)],
   };
 }
@@ -65,7 +67,7 @@ function distinct(env: BuildspecEnv): Record<'variables' | 'parameterStore' | 's
   const lists = { variables: [], parameterStore: [], secretsManager: [] } as ReturnType<typeof distinct>;
   for (const [map] of ENV_MAPS) {
     const last = new Map(env[map].map((entry) => [entry.name, entry]));
-    for (const [name, entry] of last) if (!taken.has(name)) lists[map].push({ ...entry });
+    for (const [name, entry] of last) if (!taken.has(name)) lists[map].push(entry);
     for (const name of last.keys()) taken.add(name);
   }
   return lists;
@@ -76,8 +78,8 @@ function planPhases(buildspec: Buildspec): PlannedPhase[] {
     const phase = buildspec.phases[name];
     return {
       type: COMMAND_PHASE_OF[name],
-      commands: [...(phase?.commands ?? [])],
-      finally: [...(phase?.finally ?? [])],
+      commands: phase?.commands ?? [],
+      finally: phase?.finally ?? [],
       runAs: phase?.runAs ?? buildspec.runAs,
       onFailure: phase?.onFailure ?? { action: 'DEFAULT' },
       listed: phase !== undefined,
@@ -87,21 +89,27 @@ function planPhases(buildspec: Buildspec): PlannedPhase[] {
 
 function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
   const { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks } = artifact;
-  return { files: [...files], excludePaths: [...excludePaths], baseDirectory, discardPaths, name, enableSymlinks };
+  return { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks };
 }
 
 /** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
 function unsupported(buildspec: Buildspec): Finding[] {
   const { env, proxy, reports, artifacts } = buildspec;
   const warnings: Finding[] = [];
-  const warn = (field: string, got: string) => warnings.push({ field, expected: 'a key that has an effect', got });
-  if (env.gitCredentialHelper) warn('env.git-credential-helper', 'yes; builds never see the source credential');
-  if (proxy.uploadArtifacts || proxy.logs) warn('proxy', 'yes; artifacts and logs do not leave through the build');
-  if (reports.length > 0) warn('reports', 'report groups; reports are not collected yet');
-  if (artifacts?.s3Prefix) warn('artifacts.s3-prefix', 'a prefix; artifacts are stored by build');
+  const warn = (field: string, expected: string, got: string) => warnings.push({ field, expected, got });
+  if (env.gitCredentialHelper) {
+    warn('env.git-credential-helper', 'no (builds never see the credential of their source)', 'yes');
+  }
+  if (proxy.uploadArtifacts || proxy.logs) {
+    warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
+  }
+  if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
+  if (artifacts?.s3Prefix)
+    warn('artifacts.s3-prefix', 'none (artifacts are stored by build)', excerpt(artifacts.s3Prefix));
   for (const name of PHASE_NAMES) {
     const action = buildspec.phases[name]?.onFailure.action;
-    if (action === 'RETRY') warn(`phases.${name}.on-failure`, 'RETRY; builds are not retried by themselves yet');
+    if (action === 'RETRY')
+      warn(`phases.${name}.on-failure`, 'no RETRY (builds are not retried by themselves yet)', action);
   }
   return warnings;
 }

@@ -10,6 +10,7 @@ export interface Place {
 
 const UNKNOWN_KEY = 'a key that Kilnyard knows here';
 const SUBKEYS = 'found subkeys instead';
+const MAX_FIELD_LENGTH = 300;
 
 /** Errors and warnings of one buildspec while it is read, and where its fields stand. */
 export class Findings {
@@ -23,11 +24,11 @@ export class Findings {
   }
 
   error(field: string, expected: string, got: string, place = this.places.get(field)): void {
-    this.errors.push({ field, expected, got, ...place });
+    this.errors.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
   }
 
   warn(field: string, expected: string, got: string, place = this.places.get(field)): void {
-    this.warned.push({ field, expected, got, ...place });
+    this.warned.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
   }
 
   /** An unknown key never fails a build (codebuild-contract C1.6). `section` is empty for the top level. */
@@ -41,9 +42,9 @@ export class Findings {
     this.error(field, `${label}[${index}] to be of string type`, got, place);
   }
 
-  /** In the order of the text. */
+  /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
   get warnings(): Finding[] {
-    return inOrder(this.warned);
+    return capped(inOrder(this.warned));
   }
 
   /** Errors: Refusal BUILDSPEC_INVALID with every error in the order of the text, when there is one. */
@@ -54,21 +55,22 @@ export class Findings {
 
 /** The refusal of a buildspec; its message says the first finding and how many more there are. Lists at most MAX_BUILDSPEC_FINDINGS. */
 export function buildspecInvalid(errors: Finding[], cause?: unknown): Refusal {
-  const findings = errors.slice(0, MAX_BUILDSPEC_FINDINGS);
-  const left = errors.length - findings.length;
-  if (left > 0) {
-    findings.push({
-      field: '',
-      expected: `at most ${MAX_BUILDSPEC_FINDINGS} findings (MAX_BUILDSPEC_FINDINGS)`,
-      got: `${left} more`,
-    });
-  }
   const [first] = errors;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
   return new Refusal('BUILDSPEC_INVALID', `${first ? describeFinding(first) : 'the buildspec is not valid'}${more}`, {
-    findings,
+    findings: capped(errors),
     cause,
   });
+}
+
+function capped(all: readonly Finding[]): Finding[] {
+  const findings = all.slice(0, MAX_BUILDSPEC_FINDINGS);
+  const left = all.length - findings.length;
+  if (left > 0) {
+    const expected = `at most ${MAX_BUILDSPEC_FINDINGS} findings (MAX_BUILDSPEC_FINDINGS)`;
+    findings.push({ field: '', expected, got: `${left} more` });
+  }
+  return findings;
 }
 
 /** One finding as one line of text, for a log or a phase's context. */
@@ -100,10 +102,13 @@ export function warningLines(warnings: readonly Finding[]): string[] {
   return lines;
 }
 
-/** A text shortened for a finding, on one line. */
-export function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
-  return line.length <= 80 ? line : `${line.slice(0, 77)}...`;
+/** A text shortened for a finding, on one line of at most `length` characters; what a log or a database would not take shows as U+FFFD. */
+export function excerpt(text: string, length = 80): string {
+  const line = text
+    .slice(0, 4 * length)
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD');
+  return line.length <= length ? line : `${line.slice(0, length - 3)}...`;
 }
 
 function isUnknownKey(finding: Finding): boolean {

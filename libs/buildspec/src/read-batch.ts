@@ -34,24 +34,27 @@ function checkBatch(top: Section, batch: Section): void {
   }
 }
 
-/** An identifier must be well formed, new, and defined before a task depends on it. */
+/** An identifier must be well formed and new; a task depends only on tasks of its list (real files name later ones too). */
 function checkTasks(batch: Section, kind: string, tasks: YamlNode[]): void {
-  const seen = new Set<string>();
+  const field = (task: YamlNode, name: string) => (task.kind === 'map' ? task.entries.get(name)?.value : undefined);
+  const identifiers = new Set<string>();
   for (const task of tasks) {
-    const field = (name: string) => (task.kind === 'map' ? task.entries.get(name)?.value : undefined);
-    const identifier = field('identifier');
+    const identifier = field(task, 'identifier');
     if (identifier?.kind !== 'text' || !IDENTIFIER.test(identifier.text)) {
       batch.warn(kind, 'an identifier of letters, digits and _ for every task', says(identifier ?? task));
-      continue;
+    } else if (identifiers.has(identifier.text)) {
+      batch.warn(kind, 'an identifier only once', excerpt(identifier.text));
+    } else {
+      identifiers.add(identifier.text);
     }
-    const depends = field('depend-on');
+  }
+  for (const task of tasks) {
+    const depends = field(task, 'depend-on');
     for (const on of depends?.kind === 'list' ? depends.items : []) {
-      if (on.kind !== 'text' || !seen.has(on.text)) {
-        batch.warn(kind, `depend-on of ${excerpt(identifier.text)} to name a task above it`, says(on));
+      if (on.kind !== 'text' || !identifiers.has(on.text)) {
+        batch.warn(kind, 'depend-on to name tasks of the list', says(on));
       }
     }
-    if (seen.has(identifier.text)) batch.warn(kind, 'an identifier only once', excerpt(identifier.text));
-    seen.add(identifier.text);
   }
 }
 

@@ -67,7 +67,7 @@ function compose(source: string, lineCounter: LineCounter): Document.Parsed {
       lineCounter,
     });
   } catch (cause) {
-    throw buildspecInvalid([{ field: '', expected: 'well-formed YAML', got: excerpt(messageOf(cause)) }], cause);
+    throw buildspecInvalid([{ field: '', expected: 'well-formed YAML', got: excerpt(messageOf(cause), 200) }], cause);
   }
 }
 
@@ -80,12 +80,12 @@ function reportSyntax(document: Document.Parsed, placeOf: (offset: number) => Pl
       findings.warn('', 'one YAML document', 'several; all after the first are ignored', place);
     } else if (!seen.has(place.line)) {
       seen.add(place.line);
-      findings.error('', 'well-formed YAML', excerpt(message), place);
+      findings.error('', 'well-formed YAML', excerpt(message, 200), place);
     }
   }
   for (const { message, pos } of document.warnings) {
     if (!message.includes('tag:yaml.org,2002:')) {
-      findings.warn('', 'plain YAML', `${excerpt(message)} (ignored)`, placeOf(pos[0]));
+      findings.warn('', 'plain YAML', `${excerpt(message, 200)} (ignored)`, placeOf(pos[0]));
     }
   }
 }
