@@ -66,20 +66,18 @@ export class Automaton {
     let at = from;
     let now = state;
     while (at < to) {
-      // Dense states are shallower than the shortest sequence: nothing can match in them.
-      while (now < denseEnd && at < to) {
-        now = rows[now + classOf[bytes[at]!]!]!;
-        at += 1;
-      }
-      if (now < denseEnd) break;
-      for (;;) {
-        const length = this.#matched[now - sparseBase]!;
-        if (length > 0) onMatch(at, length);
-        if (at >= to) break;
+      if (now < denseEnd) {
+        // Dense states are shallower than the shortest sequence: nothing can match in them.
+        do {
+          now = rows[now + classOf[bytes[at]!]!]!;
+          at += 1;
+        } while (now < denseEnd && at < to);
+      } else {
         now = this.#stepSparse(now - sparseBase, bytes[at]!);
         at += 1;
-        if (now < denseEnd) break;
       }
+      const length = now < denseEnd ? 0 : this.#matched[now - sparseBase]!;
+      if (length > 0) onMatch(at, length);
     }
     return now;
   }

@@ -47,7 +47,7 @@ export class Lines {
     let rest = bytes;
     const newline = bytes.indexOf(NEWLINE);
     const firstEnd = newline === -1 ? bytes.length : newline;
-    if (this.#heldLength > 0 || newline === -1) {
+    if (this.#heldLength > 0 || this.#carried !== null || newline === -1) {
       this.#holdLine(bytes.subarray(0, firstEnd), now, out);
       if (newline === -1) return out;
       this.#release(now, out);
@@ -81,7 +81,7 @@ export class Lines {
   inject(text: Buffer, stream: LogStream, now: Date): LineBlock[] {
     const out = this.endLine(now);
     const bytes = Buffer.concat([text, Buffer.of(NEWLINE)]);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf(NEWLINE, at) + 1;
       this.#carried = stream;
       this.#cutLong(bytes.subarray(at, end), now, out);
@@ -119,7 +119,7 @@ export class Lines {
     let count = 0;
     let allCount = 0;
     let stream = this.#streamAt(bytes, from);
-    for (let lineStart = from; lineStart < end; ) {
+    for (let lineStart = from; lineStart < end;) {
       const newline = this.#shortLines ? walkToNewline(bytes, lineStart) : bytes.indexOf(NEWLINE, lineStart);
       const isLong = newline - lineStart > this.#maxLineBytes;
       // Only a bracket, or a block that is of the system so far, can change the stream.
