@@ -40,7 +40,7 @@ describe('Automaton', () => {
           expect(found).toEqual(longestEnds(text, sequences));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

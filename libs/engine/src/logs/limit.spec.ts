@@ -104,7 +104,7 @@ describe('Limit', () => {
           expect(keptBytes).toBeLessThanOrEqual(maxBuildBytes);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -171,7 +171,7 @@ describe('Lines', () => {
         }
         expect(linesIn(blocks)).toEqual(linesIn(run([all])));
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 });
