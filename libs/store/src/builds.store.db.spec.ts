@@ -50,16 +50,30 @@ async function expireLease(lease: Lease): Promise<void> {
   await db.query(`UPDATE build SET lease_until = now() - interval '1 second' WHERE id = $1`, [lease.buildId]);
 }
 async function events(id: string): Promise<string[]> {
-  const { rows } = await db.query<{ type: string }>('SELECT type FROM build_event WHERE build_id = $1 ORDER BY id', [id]);
+  const { rows } = await db.query<{ type: string }>('SELECT type FROM build_event WHERE build_id = $1 ORDER BY id', [
+    id,
+  ]);
   return rows.map((row) => row.type);
 }
 
 describe('create', () => {
   it('writes the build waiting, with its first phases and event', async () => {
     const made = await build(await project('demo', { sourceVersion: 'main' }));
-    expect(made).toMatchObject({ number: 1, status: 'IN_PROGRESS', currentPhase: 'QUEUED', attempt: 0, sourceVersion: 'main' });
+    expect(made).toMatchObject({
+      number: 1,
+      status: 'IN_PROGRESS',
+      currentPhase: 'QUEUED',
+      attempt: 0,
+      sourceVersion: 'main',
+    });
     expect(made.phases).toEqual([
-      { phaseType: 'SUBMITTED', phaseStatus: 'SUCCEEDED', startTime: made.queuedAt, endTime: made.queuedAt, contexts: [] },
+      {
+        phaseType: 'SUBMITTED',
+        phaseStatus: 'SUCCEEDED',
+        startTime: made.queuedAt,
+        endTime: made.queuedAt,
+        contexts: [],
+      },
       { phaseType: 'QUEUED', startTime: made.queuedAt, contexts: [] },
     ]);
     expect(await events(made.id)).toEqual(['QUEUE']);
@@ -117,7 +131,9 @@ describe('get, list and delete', () => {
     const other = await project('other');
     const made: Build[] = [];
     for (let i = 0; i < 7; i++) made.push(await build(i === 3 ? other : demo));
-    await db.query(`UPDATE build SET queued_at = '2026-01-01T00:00:00Z' WHERE number <= 4 AND project_id = $1`, [demo.id]);
+    await db.query(`UPDATE build SET queued_at = '2026-01-01T00:00:00Z' WHERE number <= 4 AND project_id = $1`, [
+      demo.id,
+    ]);
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
@@ -195,7 +211,12 @@ describe('a worker', () => {
     expect(last).toEqual({ status: 'FAILED', phase: 'COMPLETED', failing: true });
 
     const ended = await builds.get(made.id);
-    expect(ended).toMatchObject({ status: 'FAILED', endedAt: at, resolvedSourceVersion: 'abc', imageDigest: 'sha256:1' });
+    expect(ended).toMatchObject({
+      status: 'FAILED',
+      endedAt: at,
+      resolvedSourceVersion: 'abc',
+      imageDigest: 'sha256:1',
+    });
     expect(ended.exportedVariables).toEqual([{ name: 'A', value: 'x\uFFFDy' }]);
     expect(ended.phases.map((p) => [p.phaseType, p.phaseStatus])).toEqual([
       ['SUBMITTED', 'SUCCEEDED'],
@@ -250,7 +271,8 @@ describe('a worker', () => {
         () => builds.setResolvedSource(lease, 'x'),
         () => builds.setImage(lease, 'x'),
         () => builds.setExportedVariables(lease, []),
-        () => builds.setCache(lease, { key: '', result: 'miss', restoredBytes: 0, restoreMs: 0, savedBytes: 0, saveMs: 0 }),
+        () =>
+          builds.setCache(lease, { key: '', result: 'miss', restoredBytes: 0, restoreMs: 0, savedBytes: 0, saveMs: 0 }),
         () => builds.addArtifact(lease, ARTIFACT),
         () => logs.append(lease, newLogChunk(['x'])),
         () => logs.seal(lease, { lineCount: 0, byteCount: 0, sha256: '' }),
@@ -267,11 +289,19 @@ describe('stop', () => {
   it('ends a waiting build at once, with an empty log that is complete', async () => {
     const made = await build(await project('demo'));
     const stopped = await builds.requestStop(made.id, 'ada');
-    expect(stopped).toMatchObject({ status: 'STOPPED', currentPhase: 'COMPLETED', logSeal: { lineCount: 0, byteCount: 0 } });
+    expect(stopped).toMatchObject({
+      status: 'STOPPED',
+      currentPhase: 'COMPLETED',
+      logSeal: { lineCount: 0, byteCount: 0 },
+    });
     expect(stopped.phases.map((p) => p.phaseStatus)).toEqual(['SUCCEEDED', 'STOPPED', undefined]);
     expect(await events(made.id)).toEqual(['QUEUE', 'STOP_REQUESTED', 'STOP']);
     expect(await builds.claimNext({ workerId: WORKER, leaseMs: LEASE_MS })).toBeNull();
-    expect(await new LogsStore(db).read({ buildId: made.id, fromSeq: 0, limit: 10 })).toEqual({ lines: [], nextSeq: 0, complete: true });
+    expect(await new LogsStore(db).read({ buildId: made.id, fromSeq: 0, limit: 10 })).toEqual({
+      lines: [],
+      nextSeq: 0,
+      complete: true,
+    });
   });
 
   it('marks a running build once, and its worker sees it at the next renewal', async () => {
@@ -303,7 +333,10 @@ describe('sweep', () => {
     expect(await builds.expireQueued(later)).toEqual([]);
     const ended = await builds.get(made.id);
     expect(ended.status).toBe('TIMED_OUT');
-    expect(ended.phases[1]).toMatchObject({ phaseStatus: 'TIMED_OUT', contexts: [{ statusCode: 'BUILD_QUEUE_TIMED_OUT' }] });
+    expect(ended.phases[1]).toMatchObject({
+      phaseStatus: 'TIMED_OUT',
+      contexts: [{ statusCode: 'BUILD_QUEUE_TIMED_OUT' }],
+    });
   });
 
   it('settles builds of lost workers, sealing what is stored, and only those', async () => {

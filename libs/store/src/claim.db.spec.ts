@@ -33,10 +33,7 @@ beforeEach(async () => {
 });
 
 async function project(name: string, concurrentBuildLimit?: number): Promise<Project> {
-  return projects.create(
-    name,
-    newProjectSettings(concurrentBuildLimit === undefined ? {} : { concurrentBuildLimit }),
-  );
+  return projects.create(name, newProjectSettings(concurrentBuildLimit === undefined ? {} : { concurrentBuildLimit }));
 }
 async function build(of: Project, priority = 0): Promise<string> {
   const settings = { ...of.settings, priority };
@@ -90,7 +87,7 @@ describe('claimNext', () => {
     let mostOver = 0;
     await Promise.all(
       Array.from({ length: 8 }, async (_, worker) => {
-        for (let idle = 0; idle < 3; ) {
+        for (let idle = 0; idle < 3;) {
           const claimed = await next(worker);
           if (claimed === null) {
             idle += 1;

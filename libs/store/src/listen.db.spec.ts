@@ -55,7 +55,9 @@ describe('Listener', () => {
     const heard: BuildChange[] = [];
     const ends = [ID, OTHER].map((id) => listener.onChange(id, (change) => heard.push(change)));
     const waiting = Promise.all([listener.waitForChange(ID, 20_000), listener.waitForChange(OTHER, 20_000)]);
-    await db.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kilnyard-listen' AND datname = current_database()`);
+    await db.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kilnyard-listen' AND datname = current_database()`,
+    );
     expect(await waiting).toEqual([true, true]);
     expect(listener.connected).toBe(true);
     expect(heard.map((change) => change.kind)).toEqual(['status', 'status']);

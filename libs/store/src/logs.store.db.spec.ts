@@ -56,7 +56,14 @@ const read = (fromSeq: number, limit: number) => logs.read({ buildId: lease.buil
 describe('append and read', () => {
   it('gives lines back by cursor over the borders of chunks, with time, stream and open lines', async () => {
     const time = new Date('2026-01-15T12:00:01.500Z');
-    const chunks = chain(['a', { text: 'half', open: true }], [{ text: ' rest', time }, { text: 'b', stream: 'system' }], ['']);
+    const chunks = chain(
+      ['a', { text: 'half', open: true }],
+      [
+        { text: ' rest', time },
+        { text: 'b', stream: 'system' },
+      ],
+      [''],
+    );
     for (const chunk of chunks) await logs.append(lease, chunk);
     const all = await read(0, 100);
     expect(all.lines.map((line) => [line.seq, line.text, line.continues])).toEqual([
@@ -98,7 +105,9 @@ describe('append and read', () => {
   });
 
   it('reads a log of 100,000 lines to its end, each line once, and its bytes hash to the seal', async () => {
-    const chunks = chain(...Array.from({ length: 100 }, (_, c) => Array.from({ length: 1000 }, (_, i) => `line ${c * 1000 + i}`)));
+    const chunks = chain(
+      ...Array.from({ length: 100 }, (_, c) => Array.from({ length: 1000 }, (_, i) => `line ${c * 1000 + i}`)),
+    );
     for (const chunk of chunks) await logs.append(lease, chunk);
     const seal = newLogSeal(chunks);
     await logs.seal(lease, seal);
@@ -106,13 +115,16 @@ describe('append and read', () => {
     while (!complete) {
       const page = await read(next, 7_000);
       page.lines.forEach((line, i) => {
-        if (line.text !== `line ${next + i}` || line.seq !== next + i) throw new Error(`line ${next + i} came as ${line.text}`);
+        if (line.text !== `line ${next + i}` || line.seq !== next + i)
+          throw new Error(`line ${next + i} came as ${line.text}`);
       });
       expect(page.lines.length).toBeGreaterThan(0);
       ({ nextSeq: next, complete } = page);
     }
     expect(next).toBe(100_000);
-    expect(newLogSeal([newLogChunk([]), { ...chunks[0]!, bytes: Buffer.from(await raw(0, seal.byteCount - 1)) }]).sha256).toBe(seal.sha256);
+    expect(
+      newLogSeal([newLogChunk([]), { ...chunks[0]!, bytes: Buffer.from(await raw(0, seal.byteCount - 1)) }]).sha256,
+    ).toBe(seal.sha256);
     expect(await logs.size(lease.buildId)).toEqual({ lineCount: 100_000, byteCount: seal.byteCount, seal, attempt: 1 });
   });
 
@@ -231,7 +243,9 @@ describe('partitions', () => {
     );
     await Promise.all(Array.from({ length: 6 }, () => logs.ensurePartitions([day])));
     await logs.ensurePartitions([day]);
-    const { rows } = await db.query<{ name: string }>('SELECT tableoid::regclass::text AS name FROM log_chunk ORDER BY day');
+    const { rows } = await db.query<{ name: string }>(
+      'SELECT tableoid::regclass::text AS name FROM log_chunk ORDER BY day',
+    );
     expect(rows.map((row) => row.name)).toEqual(['log_chunk_20310506', 'log_chunk_default']);
   });
 
@@ -240,7 +254,9 @@ describe('partitions', () => {
       logs.ensurePartitions([new Date('2031-06-01'), new Date('2031-06-02')]),
       ...chain(...Array.from({ length: 20 }, (_, i) => [`${i}`])).map((chunk) => logs.append(lease, chunk)),
     ]);
-    const { rows } = await db.query<{ name: string }>('SELECT DISTINCT tableoid::regclass::text AS name FROM log_chunk');
+    const { rows } = await db.query<{ name: string }>(
+      'SELECT DISTINCT tableoid::regclass::text AS name FROM log_chunk',
+    );
     const queuedAt = (await builds.get(lease.buildId)).queuedAt.toISOString().slice(0, 10).replaceAll('-', '');
     expect(rows.map((row) => row.name)).toEqual([`log_chunk_${queuedAt}`]);
   });

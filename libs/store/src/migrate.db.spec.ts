@@ -41,7 +41,10 @@ describe('migrate', () => {
 
   it('leaves no difference to schema.prisma but log_chunk', async () => {
     await migrate(url);
-    const tables = await sql(url, `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'log_chunk%'`);
+    const tables = await sql(
+      url,
+      `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'log_chunk%'`,
+    );
     const schema = await readFile(join(prismaFolder(), 'schema.prisma'), 'utf8');
     const { engine, close } = await openSchemaEngine(url, schema);
     try {
@@ -66,7 +69,10 @@ describe('migrate', () => {
   it('tries a migration again that failed half-way', async () => {
     await migrate(url);
     await sql(url, `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%log_chunks%'`);
-    await sql(url, 'DROP TABLE log_chunk; DROP INDEX build_waiting, build_waiting_age, build_queue_deadline, build_running, build_unsealed');
+    await sql(
+      url,
+      'DROP TABLE log_chunk; DROP INDEX build_waiting, build_waiting_age, build_queue_deadline, build_running, build_unsealed',
+    );
     expect((await migrate(url)).applied).toEqual(['20261122000001_log_chunks_and_queue_indexes']);
   });
 
