@@ -57,6 +57,10 @@ export abstract class Sandbox {
   abstract readonly buildRoot: string;
   /** Where the control files are inside: `/kilnyard`. */
   abstract readonly controlRoot: string;
+  /** Folder inside for the carried environment; memory where the backend can. */
+  abstract readonly tempDir: string;
+  /** True when the processes inside are all its own, so that the script may end them. */
+  abstract readonly ownProcesses: boolean;
 
   /** Hands over the whole script, once. It runs to its end by itself. Errors: PhaseFailure BUILD_CONTAINER_UNUSABLE (no shell). */
   abstract start(script: string): Promise<void>;
@@ -79,7 +83,7 @@ export abstract class Sandbox {
    * A missing folder yields nothing.
    */
   abstract files(dir: string, signal: AbortSignal): AsyncIterable<SandboxFile>;
-  /** Unpacks a tar into a folder inside (absolute; made where missing). Usable before start. */
+  /** Unpacks a tar into an existing folder inside (absolute). Usable before start. */
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */
   abstract remove(): Promise<void>;

@@ -1,0 +1,204 @@
+// What every backend owes (backend.ts), as one suite: run on fake/ in the unit project and on docker/ with a real engine.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import tar from 'tar-stream';
+import { writeScript, type ScriptPhase } from '../script/write-script.js';
+import { readEvent, type ScriptEvent } from '../script/events.js';
+import type { Backend, Sandbox } from './backend.js';
+
+const LIMITS = { cpus: 1, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 ** 3, pids: 200 };
+
+export interface ContractSubject {
+  backend: Backend;
+  image: string;
+  stop(): Promise<void>;
+}
+
+export function describeBackend(name: string, begin: () => Promise<ContractSubject>): void {
+  describe(`the contract of a backend: ${name}`, () => {
+    let subject: ContractSubject;
+    const made: Sandbox[] = [];
+    const signal = new AbortController().signal;
+
+    beforeAll(async () => {
+      subject = await begin();
+    }, 60_000);
+    afterEach(async () => {
+      for (const sandbox of made.splice(0)) await sandbox.remove();
+    }, 60_000);
+    afterAll(() => subject.stop(), 60_000);
+
+    async function sandbox(): Promise<Sandbox> {
+      const image = await subject.backend.prepareImage({ image: subject.image, say: () => undefined, signal });
+      const spec = {
+        buildId: randomUUID(),
+        attempt: 1,
+        workerId: 'w',
+        projectName: 'p',
+        image,
+        limits: LIMITS,
+        privileged: false,
+      };
+      const one = await subject.backend.create(spec, signal);
+      made.push(one);
+      return one;
+    }
+
+    function script(one: Sandbox, ...commands: string[]): string {
+      const phase = (type: ScriptPhase['type'], list: string[]): ScriptPhase => ({
+        type,
+        commands: list,
+        finally: [],
+        runAs: null,
+        onFailure: null,
+      });
+      return writeScript({
+        controlRoot: one.controlRoot,
+        tempDir: one.tempDir,
+        sourceDir: one.buildRoot,
+        shell: 'sh',
+        carry: true,
+        runAs: null,
+        variables: [{ name: 'SECRET', value: 's3cret' }],
+        phases: [phase('INSTALL', []), phase('PRE_BUILD', []), phase('BUILD', commands), phase('POST_BUILD', [])],
+        exported: [],
+        expansions: [],
+        ownProcesses: one.ownProcesses,
+      });
+    }
+
+    async function outputOf(one: Sandbox, from = 0): Promise<string> {
+      const pieces: Buffer[] = [];
+      for await (const piece of one.output(from, signal)) pieces.push(Buffer.from(piece));
+      return Buffer.concat(pieces).toString();
+    }
+
+    async function eventsOf(one: Sandbox): Promise<ScriptEvent[]> {
+      const events: ScriptEvent[] = [];
+      for await (const line of one.events(signal)) {
+        const event = readEvent(line);
+        if (event !== null) events.push(event);
+      }
+      return events;
+    }
+
+    it('runs a script to its end: output, events, exit', async () => {
+      const one = await sandbox();
+      await one.start(script(one, 'echo "hello $SECRET"', 'echo to-stderr >&2'));
+      const [output, events, exit] = await Promise.all([outputOf(one), eventsOf(one), one.wait()]);
+      expect(output).toMatch(/\nhello s3cret\n[^]*\nto-stderr\n/);
+      expect(events.map((event) => event.kind)).toEqual([
+        'start',
+        ...Array.from({ length: 4 }, () => ['begin', 'finish']).flat(),
+        'end',
+      ]);
+      expect(exit).toMatchObject({ exitCode: 0, outOfMemory: false });
+    }, 60_000);
+
+    it('gives output from any byte on', async () => {
+      const one = await sandbox();
+      await one.start(script(one, 'echo abcdef'));
+      const whole = await outputOf(one);
+      expect(await outputOf(one, 10)).toBe(whole.slice(10));
+    }, 60_000);
+
+    it('gives output while it is written', async () => {
+      const one = await sandbox();
+      await one.start(script(one, 'echo first', 'while [ ! -e go ]; do sleep 0.05; done', 'echo last'));
+      let seen = '';
+      for await (const piece of one.output(0, signal)) {
+        seen += piece.toString();
+        if (seen.includes('\nfirst\n')) await writeFile(join(one.workspaceDir, 'go'), '');
+      }
+      expect(seen).toContain('\nlast\n');
+    }, 60_000);
+
+    it('ends when it is killed, and a kill again does nothing', async () => {
+      const one = await sandbox();
+      await one.start(script(one, 'echo up; sleep 600'));
+      let seen = '';
+      for await (const piece of one.output(0, signal)) {
+        seen += piece.toString();
+        if (seen.includes('\nup\n')) await one.kill();
+      }
+      expect((await one.wait()).exitCode).toBe(137);
+      await one.kill();
+    }, 60_000);
+
+    it('does nothing while paused', async () => {
+      const one = await sandbox();
+      await one.start(script(one, 'while [ ! -e go ]; do sleep 0.05; done', 'echo went'));
+      await one.pause();
+      await one.pause();
+      await writeFile(join(one.workspaceDir, 'go'), '');
+      await one.resume();
+      await one.resume();
+      expect(await outputOf(one)).toContain('\nwent\n');
+    }, 60_000);
+
+    it('shows files of the workspace without following links', async () => {
+      const one = await sandbox();
+      await one.start(
+        script(one, 'mkdir -p d/e && echo 1 >d/f && ln -s /etc/passwd d/link && ln -s /etc linked && mkfifo d/pipe'),
+      );
+      await one.wait();
+      const found: string[] = [];
+      for await (const file of one.files(`${one.buildRoot}/d`, signal)) {
+        let text = '';
+        if (file.type === 'file') for await (const piece of await file.open()) text += String(piece);
+        found.push(`${file.type} ${file.path} ${file.linkTarget ?? text.trim()}`);
+      }
+      expect(found.sort()).toEqual(['directory e ', 'file f 1', 'symlink link /etc/passwd']);
+      for (const dir of ['linked', 'd/../linked', 'absent', 'd/f']) {
+        for await (const file of one.files(`${one.buildRoot}/${dir}`, signal))
+          throw new Error(`followed ${dir} to ${file.path}`);
+      }
+    }, 60_000);
+
+    it('unpacks a tar before its start', async () => {
+      const one = await sandbox();
+      const pack = tar.pack();
+      pack.entry({ name: `${one.buildRoot.slice(1)}/cached/a.txt` }, 'from the cache');
+      pack.finalize();
+      await one.unpack('/', Readable.from(pack), signal);
+      await one.start(script(one, 'cat cached/a.txt'));
+      expect(await outputOf(one)).toContain('from the cache');
+    }, 60_000);
+
+    it('refuses a second sandbox for the same attempt', async () => {
+      const image = await subject.backend.prepareImage({ image: subject.image, say: () => undefined, signal });
+      const spec = {
+        buildId: randomUUID(),
+        attempt: 1,
+        workerId: 'w',
+        projectName: 'p',
+        image,
+        limits: LIMITS,
+        privileged: false,
+      };
+      made.push(await subject.backend.create(spec, signal));
+      await expect(subject.backend.create(spec, signal)).rejects.toThrow();
+    }, 60_000);
+
+    it('sweeps what nobody keeps, and nothing else', async () => {
+      const kept = await sandbox();
+      const orphan = await sandbox();
+      await kept.start(script(kept, 'sleep 600'));
+      const ids: string[] = [];
+      const swept = await subject.backend.sweep(({ buildId }) => {
+        ids.push(buildId);
+        return kept.workspaceDir.includes(buildId);
+      });
+      expect(swept).toBe(1);
+      expect(ids).toHaveLength(2);
+      expect((await orphan.wait().catch(() => ({ exitCode: 137 }))).exitCode).toBe(137);
+      let running = true;
+      void kept.wait().then(() => (running = false));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(running).toBe(true);
+    }, 60_000);
+  });
+}

@@ -1,0 +1,168 @@
+// One build's container: made, started and waiting at its FIFO before anyone holds this object.
+import { rm } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { Fault } from '#core/errors.js';
+import { Sandbox, type ExitState, type SandboxFile } from '../backend.js';
+import { BacklogGuard } from '../spool/backlog-guard.js';
+import { handOver, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
+import { eventLines, followSpool } from '../spool/spool.js';
+import { walkWorkspace } from '../spool/workspace-files.js';
+import { archiveFiles } from './archive-files.js';
+import { engineFault, isUnreachable, statusOf, wordsOf } from './engine-errors.js';
+import { BUILD_ROOT, CONTROL_ROOT, TEMP_DIR } from './host-config.js';
+import { folderBytes } from './folder-bytes.js';
+
+/** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
+export const ENGINE_AWAY_MS = 120_000;
+
+export class DockerSandbox extends Sandbox {
+  readonly id: string;
+  readonly workspaceDir: string;
+  readonly buildRoot = BUILD_ROOT;
+  readonly controlRoot = CONTROL_ROOT;
+  readonly tempDir = TEMP_DIR;
+  readonly ownProcesses = true;
+  private readonly exit: Promise<ExitState>;
+  private exited: ExitState | null = null;
+  private removed = false;
+
+  constructor(
+    private readonly container: Docker.Container,
+    private readonly files_: ControlFiles,
+    private readonly options: { spoolLimitBytes: number; removeAsRoot: (dir: string) => Promise<void> },
+  ) {
+    super();
+    this.id = container.id;
+    this.workspaceDir = files_.workspace;
+    this.exit = this.awaitExit();
+    // heard by wait() and by the followers; nobody listening yet is no crash
+    this.exit.catch(() => undefined);
+  }
+
+  async start(script: string): Promise<void> {
+    await handOver(this.files_, script, () =>
+      this.exited === null ? null : this.exited.error || `exit status ${this.exited.exitCode}`,
+    );
+  }
+
+  async *output(from: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const guard = new BacklogGuard({
+      path: this.files_.output,
+      limitBytes: this.options.spoolLimitBytes,
+      pause: () => this.pause(),
+      resume: () => this.resume(),
+      onError: () => undefined, // the follower meets the same trouble and tells it
+    });
+    guard.reached(from);
+    try {
+      yield* followSpool({
+        path: this.files_.output,
+        from,
+        ended: this.exit,
+        signal,
+        punch: true,
+        onPosition: (position) => guard.reached(position),
+      });
+    } finally {
+      guard.stop();
+    }
+  }
+
+  events(signal: AbortSignal): AsyncIterable<string> {
+    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal, punch: false }));
+  }
+
+  wait(): Promise<ExitState> {
+    return this.exit;
+  }
+
+  async kill(): Promise<void> {
+    if (this.exited !== null) return;
+    await this.quietly('stopping the build container', [404, 409], () => this.container.kill());
+  }
+
+  async pause(): Promise<void> {
+    await this.quietly('pausing the build container', [404, 409, 500], () => this.container.pause());
+  }
+
+  async resume(): Promise<void> {
+    await this.quietly('resuming the build container', [404, 409, 500], () => this.container.unpause());
+  }
+
+  async diskUsage(): Promise<number> {
+    const [workspace, layer] = await Promise.all([
+      folderBytes(this.files_.workspace),
+      this.container
+        .inspect({ size: true } as Docker.ContainerInspectOptions)
+        .then((seen) => (seen as { SizeRw?: number }).SizeRw ?? 0),
+    ]);
+    return workspace + layer;
+  }
+
+  async *files(dir: string, signal: AbortSignal): AsyncGenerator<SandboxFile> {
+    const path = posix.normalize(dir);
+    const inside = posix.relative(BUILD_ROOT, path);
+    const ours = process.getuid?.() === 0 && !inside.startsWith('..') && !posix.isAbsolute(inside);
+    const found = ours ? walkWorkspace(this.files_.workspace, inside) : archiveFiles(this.container, path, signal);
+    for await (const file of found) {
+      signal.throwIfAborted();
+      yield file;
+    }
+  }
+
+  async unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+    try {
+      await this.container.putArchive(tar, { path: dir, abortSignal: signal });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw engineFault(error, `unpacking into ${dir} of the build container`);
+    }
+  }
+
+  async remove(): Promise<void> {
+    if (this.removed) return;
+    await this.quietly('removing the build container', [404], () => this.container.remove({ force: true, v: true }));
+    await rm(this.files_.workspace, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
+      // files of the container's root that this worker's user may not delete
+      if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
+      await this.options.removeAsRoot(this.files_.workspace);
+    });
+    await removeControlFiles(this.files_);
+    this.removed = true;
+  }
+
+  /** The engine may be restarted while the container lives on (live-restore): ask again until it answers. */
+  private async awaitExit(): Promise<ExitState> {
+    let awaySince: number | null = null;
+    for (;;) {
+      try {
+        await this.container.wait();
+        const { State } = await this.container.inspect();
+        this.exited = { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
+        return this.exited;
+      } catch (error) {
+        if (statusOf(error) === 404)
+          throw new Fault('SANDBOX_LOST', 'The build container was removed while it ran', { cause: error });
+        awaySince ??= Date.now();
+        if (!isUnreachable(error) && statusOf(error) !== undefined)
+          throw engineFault(error, 'waiting for the build container');
+        if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
+        await sleep(500);
+      }
+    }
+  }
+
+  /** Idempotent verbs: `fine` are the engine's answers that mean it was done already. */
+  private async quietly(doing: string, fine: number[], act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      const status = statusOf(error);
+      if (status !== undefined && fine.includes(status)) return;
+      if (status === 500 && /is not running|No such container|already in progress/i.test(wordsOf(error))) return;
+      throw engineFault(error, doing);
+    }
+  }
+}

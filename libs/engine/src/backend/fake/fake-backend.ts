@@ -1,0 +1,184 @@
+// A backend of plain processes of this machine, for scenarios that need control and no Docker. It isolates nothing: tests only.
+// Steered by the image's name: `fake:missing` cannot be pulled, `fake:slow-pull` takes its time, `fake:unusable` has no shell.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pipeline } from 'node:stream/promises';
+import tar from 'tar-stream';
+import { PhaseFailure } from '#core/errors.js';
+import {
+  Backend,
+  Sandbox,
+  type BackendHealth,
+  type ExitState,
+  type ImageInfo,
+  type SandboxFile,
+  type SandboxSpec,
+} from '../backend.js';
+import { handOver, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
+import { eventLines, followSpool } from '../spool/spool.js';
+import { walkWorkspace } from '../spool/workspace-files.js';
+
+export class FakeBackend extends Backend {
+  readonly sandboxes = new Map<string, FakeSandbox>();
+  healthy = true;
+
+  constructor(private readonly dir: string) {
+    super();
+  }
+
+  async prepareImage(request: { image: string; say: (text: string) => void; signal: AbortSignal }): Promise<ImageInfo> {
+    if (request.image === 'fake:missing') {
+      throw new PhaseFailure(
+        'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
+        `Unable to pull customer's container image. ${request.image}: not found`,
+      );
+    }
+    if (request.image === 'fake:slow-pull') await sleep(60_000, undefined, { signal: request.signal });
+    return { id: request.image, digest: `${request.image}@sha256:fake` };
+  }
+
+  async create(spec: SandboxSpec): Promise<Sandbox> {
+    if (spec.image.id === 'fake:unusable')
+      throw new PhaseFailure('BUILD_CONTAINER_UNUSABLE', 'The image has no /bin/sh');
+    await mkdir(this.dir, { recursive: true });
+    const name = `${spec.buildId}-${spec.attempt}`;
+    const files = await makeControlFiles(join(this.dir, name));
+    await mkdir(join(files.dir, 'tmp'));
+    const sandbox = new FakeSandbox(files, () => this.sandboxes.delete(name));
+    this.sandboxes.set(name, sandbox);
+    return sandbox;
+  }
+
+  async health(): Promise<BackendHealth> {
+    return { ok: this.healthy, message: 'processes of this machine', cpus: cpus().length, memoryBytes: totalmem() };
+  }
+
+  async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {
+    let swept = 0;
+    for (const [name, sandbox] of this.sandboxes) {
+      const at = name.lastIndexOf('-');
+      if (keep({ buildId: name.slice(0, at), attempt: Number(name.slice(at + 1)), workerId: '' })) continue;
+      await sandbox.remove();
+      swept += 1;
+    }
+    return swept;
+  }
+
+  async close(): Promise<void> {
+    await this.sweep(() => false);
+  }
+}
+
+class FakeSandbox extends Sandbox {
+  readonly id: string;
+  readonly workspaceDir: string;
+  readonly buildRoot: string;
+  readonly controlRoot: string;
+  readonly tempDir: string;
+  readonly ownProcesses = false;
+  private readonly child: ChildProcess;
+  private readonly exit: Promise<ExitState>;
+  private exited: ExitState | null = null;
+
+  constructor(
+    private readonly files_: ControlFiles,
+    private readonly forget: () => void,
+  ) {
+    super();
+    this.id = files_.dir;
+    this.workspaceDir = files_.workspace;
+    this.buildRoot = files_.workspace;
+    this.controlRoot = files_.dir;
+    this.tempDir = join(files_.dir, 'tmp');
+    this.child = spawn('/bin/sh', [files_.plan], {
+      cwd: '/',
+      detached: true,
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH, HOME: files_.workspace },
+    });
+    this.exit = new Promise((resolve) => {
+      const end = (exitCode: number, error: string): void => {
+        this.exited = { exitCode, outOfMemory: false, error };
+        resolve(this.exited);
+      };
+      this.child.once('exit', (code) => end(code ?? 137, ''));
+      this.child.once('error', (error) => end(127, error.message));
+    });
+  }
+
+  start(script: string): Promise<void> {
+    return handOver(this.files_, script, () => (this.exited === null ? null : `exit status ${this.exited.exitCode}`));
+  }
+
+  output(from: number, signal: AbortSignal): AsyncIterable<Buffer> {
+    return followSpool({ path: this.files_.output, from, ended: this.exit, signal, punch: false });
+  }
+
+  events(signal: AbortSignal): AsyncIterable<string> {
+    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal, punch: false }));
+  }
+
+  wait(): Promise<ExitState> {
+    return this.exit;
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exit;
+  }
+
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+  }
+
+  async resume(): Promise<void> {
+    this.signal('SIGCONT');
+  }
+
+  async diskUsage(): Promise<number> {
+    let bytes = 0;
+    for await (const file of walkWorkspace(this.files_.workspace, '')) bytes += file.sizeBytes;
+    return bytes;
+  }
+
+  files(dir: string): AsyncIterable<SandboxFile> {
+    const inside = dir.startsWith(this.buildRoot) ? dir.slice(this.buildRoot.length) : null;
+    return inside === null
+      ? walkWorkspace(join(this.files_.dir, 'outside'), dir)
+      : walkWorkspace(this.files_.workspace, inside);
+  }
+
+  /** Paths outside the workspace land in a folder beside it. */
+  async unpack(dir: string, archive: NodeJS.ReadableStream): Promise<void> {
+    const entries = archive.pipe(tar.extract());
+    for await (const entry of entries) {
+      const path = join('/', dir, entry.header.name);
+      const target = path.startsWith(this.buildRoot) ? path : join(this.files_.dir, 'outside', path);
+      if (entry.header.type === 'directory') await mkdir(target, { recursive: true });
+      if (entry.header.type === 'file') {
+        await mkdir(dirname(target), { recursive: true });
+        await pipeline(entry, createWriteStream(target, { mode: entry.header.mode ?? 0o644 }));
+      } else entry.resume();
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.tempDir, { recursive: true, force: true });
+    await removeControlFiles(this.files_);
+    this.forget();
+  }
+
+  private signal(name: NodeJS.Signals): void {
+    if (this.exited !== null || this.child.pid === undefined) return;
+    try {
+      process.kill(-this.child.pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}

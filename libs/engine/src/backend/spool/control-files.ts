@@ -1,0 +1,106 @@
+// The control files of one sandbox on the worker's disk: the FIFO that hands the script over, the FIFO that takes the output,
+// the spool that it ends in, and the events. Each is mounted into the sandbox by itself, so that none can be replaced.
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { PhaseFailure } from '#core/errors.js';
+
+const exec = promisify(execFile);
+
+export interface ControlFiles {
+  readonly dir: string;
+  readonly plan: string;
+  readonly stdout: string;
+  readonly output: string;
+  readonly events: string;
+  readonly workspace: string;
+}
+
+/** Paths only; nothing is made. */
+export function controlFilesIn(dir: string): ControlFiles {
+  return {
+    dir,
+    plan: join(dir, 'plan'),
+    stdout: join(dir, 'stdout'),
+    output: join(dir, 'output'),
+    events: join(dir, 'events'),
+    workspace: join(dir, 'workspace'),
+  };
+}
+
+/**
+ * Makes the folder (0700: other users of the host stay out) and what lies in it. The files are open to every user, because
+ * root inside the sandbox may be another user outside. Errors: EEXIST when the folder is there already.
+ */
+export async function makeControlFiles(dir: string): Promise<ControlFiles> {
+  const files = controlFilesIn(dir);
+  await mkdir(dir, { mode: 0o700 });
+  await exec('mkfifo', [files.plan, files.stdout]);
+  await Promise.all([writeFile(files.output, ''), writeFile(files.events, ''), mkdir(files.workspace)]);
+  await Promise.all([
+    ...[files.stdout, files.output, files.events].map((file) => chmod(file, 0o666)),
+    chmod(files.plan, 0o600),
+    chmod(files.workspace, 0o755),
+  ]);
+  return files;
+}
+
+export async function removeControlFiles(files: ControlFiles): Promise<void> {
+  await rm(files.dir, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** How long a sandbox may take from its start until it reads its script. */
+export const HAND_OVER_TIMEOUT_MS = 30_000;
+
+/**
+ * Writes the script into the FIFO. Never blocks a thread: the FIFO is opened without waiting and tried again until the
+ * sandbox reads it.
+ * Errors: PhaseFailure BUILD_CONTAINER_UNUSABLE when `gone` tells that the sandbox ended, or after HAND_OVER_TIMEOUT_MS.
+ */
+export async function handOver(files: ControlFiles, script: string, gone: () => string | null): Promise<void> {
+  const until = Date.now() + HAND_OVER_TIMEOUT_MS;
+  const ready = (): void => {
+    const why = gone();
+    if (why !== null)
+      throw new PhaseFailure(
+        'BUILD_CONTAINER_UNUSABLE',
+        `The build container ended before it took its commands: ${why}`,
+      );
+    if (Date.now() > until) {
+      throw new PhaseFailure(
+        'BUILD_CONTAINER_UNUSABLE',
+        `The build container did not take its commands within ${HAND_OVER_TIMEOUT_MS / 1000} s`,
+      );
+    }
+  };
+  const fifo = await retry('ENXIO', ready, () => open(files.plan, constants.O_WRONLY | constants.O_NONBLOCK));
+  try {
+    let rest = Buffer.from(script);
+    while (rest.length > 0) {
+      const { bytesWritten } = await retry('EAGAIN', ready, () => fifo.write(rest));
+      rest = rest.subarray(bytesWritten);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    throw new PhaseFailure('BUILD_CONTAINER_UNUSABLE', 'The build container ended while it took its commands', {
+      cause: error,
+    });
+  } finally {
+    await fifo.close();
+  }
+}
+
+async function retry<T>(code: string, check: () => void, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== code) throw error;
+      check();
+      await sleep(2);
+    }
+  }
+}

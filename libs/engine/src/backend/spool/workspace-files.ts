@@ -1,0 +1,72 @@
+// Walks a folder of a sandbox's workspace on the worker's disk. The folder was filled by strangers' code: no symlink is ever
+// followed, no special file opened.
+import { constants, type Stats } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import type { SandboxFile } from '../backend.js';
+
+/** Folders deeper than this are not entered. */
+const MAX_DEPTH = 200;
+
+/**
+ * Everything below `root/dir`, folders before what is in them, names in byte order.
+ * In: `dir` relative to root, `/`-separated. Out: paths relative to `root/dir`. Nothing when a part of it is missing, a file
+ * or a symlink. Errors: the file system's own.
+ */
+export async function* walkWorkspace(root: string, dir: string): AsyncGenerator<SandboxFile> {
+  let path = root;
+  for (const part of dir.split('/').filter((name) => name !== '' && name !== '.')) {
+    if (part === '..') return;
+    path = join(path, part);
+    if (!(await isFolder(path))) return;
+  }
+  if (!(await isFolder(path))) return;
+  yield* walk(path, '', 0);
+}
+
+async function* walk(folder: string, prefix: string, depth: number): AsyncGenerator<SandboxFile> {
+  if (depth > MAX_DEPTH) return;
+  const names = (await readdir(folder)).sort((a, b) => (a < b ? -1 : 1));
+  for (const name of names) {
+    const path = join(folder, name);
+    const stats = await lstat(path).catch(absent);
+    if (stats === null) continue;
+    const file = await describe(path, prefix + name, stats);
+    if (file === null) continue;
+    yield file;
+    if (file.type === 'directory') yield* walk(path, `${prefix}${name}/`, depth + 1);
+  }
+}
+
+async function describe(path: string, name: string, stats: Stats): Promise<SandboxFile | null> {
+  const type = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'symlink' : null;
+  if (type === null) return null;
+  return {
+    path: name.split(sep).join('/'),
+    type,
+    mode: stats.mode & 0o7777,
+    sizeBytes: type === 'file' ? stats.size : 0,
+    mtime: stats.mtime,
+    ...(type === 'symlink' ? { linkTarget: await readlink(path) } : {}),
+    open: () => openRegular(path),
+  };
+}
+
+async function openRegular(path: string): Promise<NodeJS.ReadableStream> {
+  // O_NONBLOCK: a FIFO put in the file's place in the meantime must not hang the worker
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) {
+    await file.close();
+    throw new Error(`not a regular file any more: ${path}`);
+  }
+  return file.createReadStream();
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(absent))?.isDirectory() ?? false;
+}
+
+function absent(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+  throw error;
+}

@@ -1,0 +1,75 @@
+// Reads what a build's script tells on its events file. The file is writable by strangers' code: every line is suspect, an
+// unknown one is ignored, numbers and lengths are bounded.
+import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
+
+export type ScriptEvent =
+  /** User code may run from here on. */
+  | { kind: 'start' }
+  | { kind: 'begin'; phase: CommandPhase; at: Date }
+  | { kind: 'finish'; phase: CommandPhase; at: Date; succeeded: true }
+  | {
+      kind: 'finish';
+      phase: CommandPhase;
+      at: Date;
+      succeeded: false;
+      list: 'commands' | 'finally';
+      index: number;
+      exitCode: number;
+    }
+  | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
+  /** The image lacks what the buildspec asks for. */
+  | { kind: 'unusable'; what: string }
+  | { kind: 'end' };
+
+/**
+ * One line of the events file.
+ * In: the line without its newline. Out: the event, or null for a line that is none.
+ */
+export function readEvent(line: string): ScriptEvent | null {
+  const [kind = '', a = '', b = '', c = '', ...rest] = line.split(' ');
+  switch (kind) {
+    case 'start':
+      return { kind };
+    case 'end':
+      return { kind };
+    case 'unusable':
+      return { kind, what: a };
+    case 'begin': {
+      const phase = commandPhase(a);
+      const at = stamp(b);
+      return phase && at ? { kind, phase, at } : null;
+    }
+    case 'finish':
+      return finish(a, b, c, rest);
+    case 'value':
+      if (a !== 'export' && a !== 'expand') return null;
+      return { kind, of: a, id: b, text: unescape(line.slice(kind.length + a.length + b.length + 3)) };
+    default:
+      return null;
+  }
+}
+
+function finish(name: string, state: string, time: string, rest: string[]): ScriptEvent | null {
+  const phase = commandPhase(name);
+  const at = stamp(time);
+  if (!phase || !at) return null;
+  if (state === 'SUCCEEDED') return { kind: 'finish', phase, at, succeeded: true };
+  const [list, index, code] = rest;
+  const exitCode = Number(code);
+  if (state !== 'FAILED' || (list !== 'commands' && list !== 'finally')) return null;
+  if (!Number.isInteger(exitCode) || !Number.isInteger(Number(index))) return null;
+  return { kind: 'finish', phase, at, succeeded: false, list, index: Number(index), exitCode };
+}
+
+function commandPhase(name: string): CommandPhase | undefined {
+  return COMMAND_PHASES.find((phase) => phase === name);
+}
+
+function stamp(text: string): Date | null {
+  if (!/^\d{1,11}(\.\d{1,9})?$/.test(text)) return null;
+  return new Date(Math.floor(Number(text) * 1000));
+}
+
+function unescape(text: string): string {
+  return text.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
+}

@@ -1,0 +1,100 @@
+# The fixed part of the script that runs inside a build's container, in POSIX sh (dash, busybox ash, bash).
+# write-script.ts sets K, R, T, SRC, SH and CARRY before it and puts the plan behind it; docs/build-lifecycle.md tells what it promises.
+#   K  control folder, made by the worker: stdout (FIFO), output (spool), events (file)
+#   T  tmpfs: the command's script and the environment that is carried from command to command
+#   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
+# Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
+K_OK=1 K_LAST=0
+# k_now: "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>", in one fork
+case $(date +%N 2>/dev/null) in
+  *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
+  *) k_now() { date -u '+%s.%6N %Y/%m/%d %H:%M:%S.%6N'; } ;;
+esac
+k_say() { k_t=$(k_now); printf '[Container] %s %s\n' "${k_t#* }" "$1"; }
+k_event() { printf '%s %s\n' "$1" "$2" >>"$K/events"; }
+
+# All output goes through a FIFO into the spool. Straight into the file, a user's `> /dev/stderr` would empty it.
+k_pump() {
+  cat <"$K/stdout" >>"$K/output" &
+  K_PUMP=$!
+  exec >"$K/stdout" 2>&1 </dev/null
+}
+
+# Kills everything that still runs but the pump, which then sees the end of the output and stores the rest.
+# The list of processes is $K_PROC, so that a run without a PID namespace of its own can leave it empty.
+k_end() {
+  exec >/dev/null 2>&1
+  k_round=0
+  while [ "$k_round" -lt 50 ]; do
+    k_left=
+    for k_p in $K_PROC; do
+      k_p=${k_p#/proc/}
+      case $k_p in 1 | $$ | "$K_PUMP" | '[0-9]*') continue ;; esac
+      kill -9 "$k_p" 2>/dev/null && k_left=1
+    done
+    [ -n "$k_left" ] || break
+    k_round=$((k_round + 1))
+  done
+  wait "$K_PUMP"
+  k_event end "$1"
+}
+
+# k_run TEXT USER: one command in a shell of its own. Out: K_CODE.
+k_run() {
+  { printf '. %s/restore.sh\n\n\n%s\n' "$T" "$1"; [ "$CARRY" = 0 ] || cat "$T/tail.sh"; } >"$T/script.sh"
+  printf 'export CODEBUILD_LAST_EXIT=%s CODEBUILD_BUILD_SUCCEEDING=%s\n' "$K_LAST" "$K_OK" >"$T/flags.sh"
+  if [ -n "$2" ]; then
+    chmod 0666 "$T/env.sh"
+    su -s /bin/sh "$2" -c "exec $K_CLEAN $SH $T/script.sh" </dev/null
+  else
+    $K_CLEAN "$SH" "$T/script.sh" </dev/null
+  fi
+  K_CODE=$?
+  K_LAST=$K_CODE
+  if [ -f "$T/env.ok" ]; then mv -f "$T/env.new" "$T/env.sh"; rm -f "$T/env.ok"; fi
+}
+
+# k_command LIST INDEX USER TEXT: runs it unless an earlier one of its list failed.
+k_command() {
+  [ -z "$K_STOP" ] || return 0
+  k_say "Running command $4"
+  k_run "$4" "$3"
+  [ "$K_CODE" != 0 ] || return 0
+  K_STOP=1
+  K_OK=0
+  k_say "Command did not exit successfully $4 exit status $K_CODE"
+  [ -z "$K_WHY" ] || return 0
+  K_FAILED="$1 $2 $K_CODE"
+  K_WHY="Error while executing command: $4. Reason: exit status $K_CODE"
+}
+
+k_phase_begin() {
+  K_PHASE=$1 K_STOP='' K_FAILED='' K_WHY=''
+  k_t=$(k_now)
+  k_event begin "$1 ${k_t%% *}"
+  printf '[Container] %s Entering phase %s\n' "${k_t#* }" "$1"
+}
+
+# Out: status 0 when the phase went well.
+k_phase_end() {
+  k_t=$(k_now)
+  k_state=SUCCEEDED k_code=''
+  [ -z "$K_WHY" ] || k_state=FAILED k_code=COMMAND_EXECUTION_ERROR
+  printf '[Container] %s Phase complete: %s State: %s\n' "${k_t#* }" "$K_PHASE" "$k_state"
+  printf '[Container] %s Phase context status code: %s Message: %s\n' "${k_t#* }" "$k_code" "$K_WHY"
+  k_event finish "$K_PHASE $k_state ${k_t%% *} $K_FAILED"
+  [ "$k_state" = SUCCEEDED ]
+}
+
+# k_prepare RESTORE TAIL VARIABLES: the files in T. The first command starts from the image's environment with VARIABLES
+# (lines of `export NAME='value'`) over it; this shell itself never takes them in, so that a PATH among them cannot break it.
+k_prepare() {
+  umask 022
+  chmod 0777 "$T"
+  K_CLEAN=
+  k_env=$(command -v env) && K_CLEAN="$k_env -i"
+  printf "__k_t='%s' __k_src='%s'\n%s" "$T" "$SRC" "$1" >"$T/restore.sh"
+  [ "$CARRY" = 1 ] || printf 'trap - EXIT\n' >>"$T/restore.sh"
+  printf '%s' "$2" >"$T/tail.sh"
+  { export -p; printf "%s\nPWD='%s'\n" "$3" "$SRC"; } >"$T/env.sh"
+}

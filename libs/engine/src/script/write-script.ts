@@ -1,0 +1,125 @@
+// Turns a plan into the one script that a container runs to its end by itself (design, decision 2).
+// Pure: text in, text out. The shell that it is built from lies beside it in *.sh files.
+import { readFileSync } from 'node:fs';
+import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
+import { TRANSITIONS } from '#core/transitions.js';
+import { shellExpansion, shellQuote } from './shell-quote.js';
+
+const part = (name: string): string => readFileSync(new URL(`./${name}.sh`, import.meta.url), 'utf8');
+const PRELUDE = part('prelude');
+const RESTORE = part('restore');
+const TAIL = part('tail');
+const VALUES = part('values');
+
+export interface ScriptPhase {
+  type: CommandPhase;
+  commands: readonly string[];
+  finally: readonly string[];
+  runAs: string | null;
+  onFailure: 'ABORT' | 'CONTINUE' | null;
+}
+
+export interface ScriptPlan {
+  /** Control folder inside the sandbox. */
+  controlRoot: string;
+  /** Folder for the command's script and the carried environment; empty at the start, best a tmpfs. */
+  tempDir: string;
+  /** CODEBUILD_SRC_DIR. */
+  sourceDir: string;
+  shell: 'sh' | 'bash';
+  /** False for buildspec version 0.1, where every command starts afresh in sourceDir. */
+  carry: boolean;
+  /** User of all commands that name no other; sourceDir is given to it. */
+  runAs: string | null;
+  /** In order of precedence, the last wins; values are literal. */
+  variables: readonly { name: string; value: string }[];
+  phases: readonly ScriptPhase[];
+  /** Names whose values are wanted at the end. */
+  exported: readonly string[];
+  /** Texts in which variables and `$(…)` are wanted resolved at the end; told by their index. */
+  expansions: readonly string[];
+  /** False where the sandbox has no process namespace of its own: then nothing is killed at the end. */
+  ownProcesses: boolean;
+}
+
+/**
+ * The script for one build.
+ * Order of what it tells on the events file: `start`, for each phase that runs `begin` and `finish`, `value` lines, `end`
+ * (events.ts reads them). Which phase follows a failed one comes from core's TRANSITIONS.
+ */
+export function writeScript(plan: ScriptPlan): string {
+  const body = [
+    `K=${shellQuote(plan.controlRoot)} T=${shellQuote(plan.tempDir)} SRC=${shellQuote(plan.sourceDir)}`,
+    `CARRY=${plan.carry ? 1 : 0}`,
+    PRELUDE,
+    'k_pump',
+    plan.ownProcesses ? `K_PROC='/proc/[0-9]*'` : `K_PROC=`,
+    chooseShell(plan.shell),
+    `k_event start "$$"`,
+    `k_prepare ${shellQuote(RESTORE)} ${shellQuote(TAIL)} ${shellQuote(exportLines(plan))}`,
+    ...(plan.runAs === null
+      ? []
+      : [
+          `chown -R ${shellQuote(plan.runAs)} "$SRC" || k_say ${shellQuote(`The user ${plan.runAs} could not be given the source`)}`,
+        ]),
+    'K_NEXT=INSTALL',
+    ...plan.phases.map((phase) => phaseBlock(phase, plan.runAs)),
+    values(plan),
+    'k_end "$K_OK"',
+    'exit 0',
+  ];
+  return `k_main() {\n${body.join('\n')}\n}\nk_main\n`;
+}
+
+function chooseShell(shell: 'sh' | 'bash'): string {
+  if (shell === 'sh') return 'SH=/bin/sh';
+  return [
+    'SH=$(command -v bash) || {',
+    `  k_say ${shellQuote('The buildspec asks for env.shell bash, which this image does not have')}`,
+    '  k_event unusable bash',
+    '  k_end 0',
+    '  exit 1',
+    '}',
+  ].join('\n');
+}
+
+function exportLines(plan: ScriptPlan): string {
+  return plan.variables.map(({ name, value }) => `export ${name}=${shellQuote(value)}`).join('\n');
+}
+
+function phaseBlock(phase: ScriptPhase, runAs: string | null): string {
+  const user = shellQuote(phase.runAs ?? runAs ?? '');
+  const run = (list: 'commands' | 'finally'): string[] =>
+    phase[list].map((text, index) => `k_command ${list} ${index} ${user} ${shellQuote(text)}`);
+  const failed = phase.onFailure === null ? 'FAIL' : (`FAIL_${phase.onFailure}` as const);
+  return [
+    `if [ "$K_NEXT" = ${phase.type} ]; then`,
+    `k_phase_begin ${phase.type}`,
+    ...run('commands'),
+    'K_STOP=',
+    ...run('finally'),
+    `if k_phase_end; then K_NEXT=${next(phase.type, 'SUCCEED')}; else K_NEXT=${next(phase.type, failed)}; fi`,
+    'fi',
+  ].join('\n');
+}
+
+/** The command phase that follows, or `none` when the script's part is over. */
+function next(phase: CommandPhase, event: 'SUCCEED' | 'FAIL' | 'FAIL_CONTINUE' | 'FAIL_ABORT'): string {
+  const to = TRANSITIONS[phase][event];
+  return COMMAND_PHASES.find((name) => name === to) ?? 'none';
+}
+
+/** One subshell a text, so that a broken one spoils no other. */
+function values(plan: ScriptPlan): string {
+  if (plan.exported.length === 0 && plan.expansions.length === 0) return '';
+  const lines = [
+    `__k_events=${shellQuote(`${plan.controlRoot}/events`)}`,
+    `__k_nl='\n'`,
+    VALUES,
+    ...plan.exported.map((name) => `[ -z "\${${name}+x}" ] || k_value export ${name} "$${name}"`),
+    ...plan.expansions.map(
+      (text, index) => `(eval ${shellQuote(`__k_v=${shellExpansion(text)}`)} && k_value expand ${index} "$__k_v")`,
+    ),
+  ];
+  return `CARRY=0\nk_run ${shellQuote(lines.join('\n'))} ${shellQuote(plan.runAs ?? '')}`;
+}
