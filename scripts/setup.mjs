@@ -44,11 +44,31 @@ export async function ensureDependencies(say) {
   if (existsSync(folder) && (lstatSync(folder).isSymbolicLink() || readText(stampFile) === stamp)) return;
   if (!fitsLock(folder)) {
     say('installing dependencies (npm ci)');
-    const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
-    const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
-    await must('npm ci', [...npm, ...args], 'Is the npm registry in reach (npm ping)?');
+    await installFromLock(say);
   }
   writeFileSync(stampFile, stamp);
+}
+
+/**
+ * npm ci; and where it says that the lock is not whole (a registry that does not carry every platform's packages makes such
+ * locks), npm install, which takes from the lock what it has and does not write it.
+ */
+async function installFromLock(say) {
+  const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+  const flags = ['--include=dev', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
+  const { exitCode, output } = await run([...npm, 'ci', ...flags]);
+  if (exitCode === 0) return;
+  const hint = 'Is the npm registry in reach (npm ping)?';
+  if (!output.includes('in sync'))
+    throw new SetupError(`npm ci failed (exit ${exitCode}):\n${shortened(output)}\n${hint}`);
+  say('npm ci finds package-lock.json not whole; going on with npm install');
+  await must('npm install', [...npm, 'install', '--no-save', ...flags], hint);
+}
+
+/** The first and the last lines: npm says the cause first, compilers last. */
+function shortened(output) {
+  const lines = output.trim().split('\n');
+  return lines.length <= 40 ? lines.join('\n') : [...lines.slice(0, 20), '…', ...lines.slice(-20)].join('\n');
 }
 
 /** Did npm make this node_modules from this lock file? npm keeps what it installed in node_modules/.package-lock.json. */
@@ -125,8 +145,7 @@ export function run(command, env = process.env) {
 async function must(name, command, hint, env) {
   const { exitCode, output } = await run(command, env);
   if (exitCode === 0) return;
-  const last = output.trim().split('\n').slice(-40).join('\n');
-  throw new SetupError(`${name} failed (exit ${exitCode}):\n${last}${hint === '' ? '' : `\n${hint}`}`);
+  throw new SetupError(`${name} failed (exit ${exitCode}):\n${shortened(output)}${hint === '' ? '' : `\n${hint}`}`);
 }
 
 function readStamps() {

@@ -1,12 +1,13 @@
 // The one folder in which everything of this installation lies, and the small files in it that only we may read.
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Makes the folder and its `logs`, closed to others (mode 700). */
+/** Makes the folder and its `logs`, closed to others (mode 700; 710 stays where the server's user passes through it). */
 export async function openDataFolder(folder: string): Promise<void> {
   await mkdir(join(folder, 'logs'), { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
+  const { mode } = await stat(folder);
+  await chmod(folder, (mode & 0o010) | 0o700);
 }
 
 /** Writes a file whole or not at all, readable by us alone (mode 600). */
