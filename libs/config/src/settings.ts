@@ -158,6 +158,11 @@ export const SECTIONS = {
       default: '',
       about: 'A token with all rights, made known at start; empty: only tokens in the database count.',
     },
+    METRICS_PUBLIC: {
+      schema: z.enum(['true', 'false']).transform((word) => word === 'true'),
+      default: 'false',
+      about: 'Whether /metrics of the API answers without a token.',
+    },
     QUEUE_MAX_WAITING: {
       schema: whole(1, 10_000_000),
       default: '100000',

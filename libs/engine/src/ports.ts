@@ -5,7 +5,8 @@ import type { LogChunk, LogSeal, LogStream } from '#core/log-line.js';
 import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { ProjectSettings, ProjectSource } from '#core/project.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
-import type { SandboxFile } from './backend/backend.js';
+import type { Clock } from '#core/clock.js';
+import type { Backend, SandboxFile } from './backend/backend.js';
 
 /** Where a build's lines go. Every call is awaited: a slow sink slows the build's output, and nothing is dropped. */
 export abstract class LogSink {
@@ -50,6 +51,12 @@ export abstract class SourceFetcher {
     say: Say;
     signal: AbortSignal;
   }): Promise<FetchedSource>;
+
+  /**
+   * Reads one file of a fetched source, for the buildspec. No link leads out of `root`.
+   * Out: null when there is no such regular file. Errors: PhaseFailure SOURCE_TOO_LARGE over `maxBytes`.
+   */
+  abstract readFile(root: string, relativePath: string, maxBytes: number): Promise<Buffer | null>;
 }
 
 export abstract class SecretResolver {
@@ -98,5 +105,19 @@ export abstract class CacheStore {
 /** What the worker hears of a build while it runs: for metrics and its own diagnostics. */
 export interface RunObserver {
   phaseEnded?(phase: PhaseType, status: FinalStatus, ms: number): void;
-  lines?(count: number, bytes: number): void;
+  /** Something of ours failed in a way that nobody foresaw; the build ends FAULT. */
+  bug?(error: unknown): void;
+}
+
+export interface RunPorts {
+  backend: Backend;
+  source: SourceFetcher;
+  secrets: SecretResolver;
+  journal: BuildJournal;
+  log: LogSink;
+  artifacts: ArtifactStore;
+  /** Absent where the project's builds keep no cache. */
+  cache: CacheStore | null;
+  clock: Clock;
+  observer: RunObserver;
 }

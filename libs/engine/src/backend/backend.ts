@@ -51,6 +51,8 @@ export interface SandboxFile {
 export abstract class Sandbox {
   /** The engine's id of it. */
   abstract readonly id: string;
+  /** As asked for. */
+  abstract readonly limits: ComputeLimits;
   /** Folder on the worker's disk that is `buildRoot` inside: the source goes in here before start. */
   abstract readonly workspaceDir: string;
   /** Where workspaceDir is mounted inside: `/codebuild/output`. */

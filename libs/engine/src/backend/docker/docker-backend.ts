@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault, PhaseFailure } from '#core/errors.js';
 import { Backend, type BackendHealth, type ImageInfo, type Sandbox, type SandboxSpec } from '../backend.js';
 import { controlFilesIn, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
@@ -10,6 +11,9 @@ import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { LABEL, containerOptions } from './host-config.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
 import { pullImage, type PullRequest } from './pull.js';
+
+/** Of a container that is only found again to be removed. */
+const NO_LIMITS: ComputeLimits = { cpus: 0, memoryBytes: 0, diskBytes: 0, pids: 0 };
 
 export interface DockerBackendOptions {
   /** `/var/run/docker.sock`, `unix:///…` or `tcp://host:port`. */
@@ -64,7 +68,7 @@ export class DockerBackend extends Backend {
       if (signal.aborted) throw signal.reason;
       throw this.cannotStart(error);
     }
-    return this.sandbox(container, files, spec.image.id);
+    return this.sandbox(container, files, spec.image.id, spec.limits);
   }
 
   async health(): Promise<BackendHealth> {
@@ -92,7 +96,7 @@ export class DockerBackend extends Backend {
       owned.add(`${owner.buildId}-${owner.attempt}`);
       if (keep(owner)) continue;
       const files = controlFilesIn(join(this.options.sandboxesDir, `${owner.buildId}-${owner.attempt}`));
-      await this.sandbox(this.docker.getContainer(Id), files, ImageID).remove();
+      await this.sandbox(this.docker.getContainer(Id), files, ImageID, NO_LIMITS).remove();
       swept += 1;
     }
     return swept + (await this.sweepFolders(owned, keep));
@@ -128,8 +132,13 @@ export class DockerBackend extends Backend {
     return swept;
   }
 
-  private sandbox(container: Docker.Container, files: ControlFiles, imageId: string): DockerSandbox {
-    return new DockerSandbox(container, files, {
+  private sandbox(
+    container: Docker.Container,
+    files: ControlFiles,
+    imageId: string,
+    limits: ComputeLimits,
+  ): DockerSandbox {
+    return new DockerSandbox(container, files, limits, {
       spoolLimitBytes: this.options.spoolLimitBytes,
       removeAsRoot: (dir) => this.removeAsRoot(dir, imageId),
     });

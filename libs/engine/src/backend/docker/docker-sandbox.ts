@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault } from '#core/errors.js';
 import { Sandbox, type ExitState, type SandboxFile } from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
@@ -31,6 +32,7 @@ export class DockerSandbox extends Sandbox {
   constructor(
     private readonly container: Docker.Container,
     private readonly files_: ControlFiles,
+    readonly limits: ComputeLimits,
     private readonly options: { spoolLimitBytes: number; removeAsRoot: (dir: string) => Promise<void> },
   ) {
     super();

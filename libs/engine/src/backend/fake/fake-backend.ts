@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
+import type { ComputeLimits } from '#core/compute-type.js';
 import { PhaseFailure } from '#core/errors.js';
 import {
   Backend,
@@ -48,7 +49,7 @@ export class FakeBackend extends Backend {
     const name = `${spec.buildId}-${spec.attempt}`;
     const files = await makeControlFiles(join(this.dir, name));
     await mkdir(join(files.dir, 'tmp'));
-    const sandbox = new FakeSandbox(files, () => this.sandboxes.delete(name));
+    const sandbox = new FakeSandbox(files, spec.limits, () => this.sandboxes.delete(name));
     this.sandboxes.set(name, sandbox);
     return sandbox;
   }
@@ -86,6 +87,7 @@ class FakeSandbox extends Sandbox {
 
   constructor(
     private readonly files_: ControlFiles,
+    readonly limits: ComputeLimits,
     private readonly forget: () => void,
   ) {
     super();

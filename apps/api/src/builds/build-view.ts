@@ -1,0 +1,67 @@
+// Shows a build: the store's nouns in, CodeBuild's JSON out.
+import type { Build, Waiting } from '#core/build.js';
+import { publicBuildId } from '#core/ids.js';
+import { isFinal, type Phase } from '#core/phase.js';
+import { viewOfSettings } from '../projects/project.dto.js';
+import type { BuildView } from './build.dto.js';
+
+/** `waiting` is null unless the build is queued and the caller asked the store why. Links are paths on this API. */
+export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
+  const id = publicBuildId(build.projectName, build.id);
+  const links = `/v1/builds/${id}`;
+  const settings = viewOfSettings(build.settings);
+  const seal = build.logSeal;
+  return {
+    id,
+    projectName: build.projectName,
+    buildNumber: build.number,
+    buildStatus: build.status,
+    buildComplete: isFinal(build.status),
+    currentPhase: build.currentPhase,
+    phases: build.phases.map(viewOfPhase),
+    ...(build.sourceVersion === null ? {} : { sourceVersion: build.sourceVersion }),
+    ...(build.resolvedSourceVersion === null ? {} : { resolvedSourceVersion: build.resolvedSourceVersion }),
+    source: settings.source,
+    secondarySources: settings.secondarySources,
+    secondarySourceVersions: settings.secondarySourceVersions,
+    artifacts: { ...settings.artifacts, location: `${links}/artifacts` },
+    secondaryArtifacts: settings.secondaryArtifacts,
+    cache: settings.cache,
+    environment: settings.environment,
+    timeoutInMinutes: settings.timeoutInMinutes,
+    queuedTimeoutInMinutes: settings.queuedTimeoutInMinutes,
+    priority: settings.priority,
+    startTime: build.queuedAt.toISOString(),
+    ...(build.endedAt === null ? {} : { endTime: build.endedAt.toISOString() }),
+    initiator: build.initiator,
+    exportedEnvironmentVariables: build.exportedVariables,
+    logs: { location: `${links}/log`, rawLocation: `${links}/log/raw` },
+    attempt: build.attempt,
+    worker: build.workerId,
+    imageDigest: build.imageDigest,
+    cacheUse: build.cache,
+    retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
+    stopRequested: build.stopRequestedAt !== null,
+    waiting,
+    log: {
+      complete: seal !== null,
+      lineCount: seal?.lineCount ?? null,
+      byteCount: seal?.byteCount ?? null,
+      sha256: seal?.sha256 ?? null,
+    },
+  };
+}
+
+function viewOfPhase(phase: Phase): BuildView['phases'][number] {
+  const { phaseType, phaseStatus, startTime, endTime, contexts } = phase;
+  const durationMs = endTime === undefined ? undefined : endTime.getTime() - startTime.getTime();
+  return {
+    phaseType,
+    ...(phaseStatus === undefined ? {} : { phaseStatus }),
+    startTime: startTime.toISOString(),
+    ...(endTime === undefined || durationMs === undefined
+      ? {}
+      : { endTime: endTime.toISOString(), durationInSeconds: Math.floor(durationMs / 1000), durationMs }),
+    contexts,
+  };
+}

@@ -1,0 +1,153 @@
+// A build as it is asked for and as it is shown: CodeBuild's Build (codebuild-contract A7), and what is Kilnyard's own beside it.
+import { z } from 'zod';
+import { BUILD_STATUSES, PHASE_TYPES } from '#core/phase.js';
+import { SOURCE_TYPES } from '#core/project.js';
+import { pageOf, pageQuery } from '../http/page.dto.js';
+import { projectName, projectSettingsView, timestamp } from '../projects/project.dto.js';
+import * as field from '../projects/project-fields.dto.js';
+
+/** CodeBuild's StartBuild members that Kilnyard takes (core BuildOverrides). */
+export const startBuildBody = z
+  .strictObject({
+    sourceVersion: field.sourceVersion.optional(),
+    sourceTypeOverride: z.enum(SOURCE_TYPES).optional(),
+    sourceLocationOverride: z.string().min(1).max(2048).optional(),
+    gitCloneDepthOverride: z.int().min(0).optional(),
+    gitSubmodulesConfigOverride: z.strictObject({ fetchSubmodules: z.boolean() }).optional(),
+    buildspecOverride: field.buildspecText.optional(),
+    sourceAuthOverride: field.sourceAuth.optional(),
+    insecureSslOverride: z.boolean().optional(),
+    artifactsOverride: field.primaryArtifacts.optional(),
+    secondaryArtifactsOverride: z
+      .array(field.secondaryArtifacts)
+      .max(field.MAX_SECONDARY)
+      .superRefine(field.uniqueBy((entry) => entry.artifactIdentifier, 'artifactIdentifier'))
+      .optional(),
+    secondarySourcesOverride: z
+      .array(field.secondarySource)
+      .max(field.MAX_SECONDARY)
+      .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
+      .optional(),
+    secondarySourcesVersionOverride: z
+      .array(field.secondarySourceVersion)
+      .max(field.MAX_SECONDARY)
+      .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
+      .optional(),
+    environmentVariablesOverride: field.environmentVariables.optional(),
+    imageOverride: field.imageName.optional(),
+    computeTypeOverride: field.computeType.optional(),
+    privilegedModeOverride: z.boolean().optional(),
+    imagePullCredentialsTypeOverride: field.imagePullCredentialsType.optional(),
+    registryCredentialOverride: field.registryCredential.optional(),
+    cacheOverride: field.cache.optional(),
+    serviceRoleOverride: field.role.optional(),
+    encryptionKeyOverride: field.role.optional(),
+    logsConfigOverride: field.logsConfig.optional(),
+    timeoutInMinutesOverride: field.timeoutInMinutes.optional(),
+    queuedTimeoutInMinutesOverride: field.queuedTimeoutInMinutes.optional(),
+    autoRetryLimitOverride: field.autoRetryLimit.optional(),
+    reportBuildStatusOverride: z.boolean().optional(),
+    priorityOverride: field.priority.optional(),
+  })
+  .prefault({})
+  .meta({
+    id: 'StartBuild',
+    description: "Each field replaces the project's value for this build; environment variables merge by name.",
+  });
+
+const statuses = z
+  .string()
+  .max(200)
+  .transform((text) => text.split(',').map((word) => word.trim()))
+  .pipe(z.array(z.enum(BUILD_STATUSES)).min(1));
+const time = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .meta({ description: 'ISO-8601 with a zone.' });
+
+export const listBuildsQuery = z.strictObject({
+  ...pageQuery,
+  project: projectName.optional().meta({ description: 'Only builds of this project.' }),
+  status: statuses.optional().meta({
+    description: `One or more of ${BUILD_STATUSES.join(', ')}, separated by commas.`,
+    example: 'FAILED,FAULT',
+  }),
+  from: time.optional().meta({ description: 'Started at or after this time (ISO-8601).' }),
+  to: time.optional().meta({ description: 'Started before this time (ISO-8601).' }),
+});
+
+const phaseView = z
+  .object({
+    phaseType: z.enum(PHASE_TYPES),
+    phaseStatus: z.enum(BUILD_STATUSES).optional().meta({ description: 'Absent while it runs, and on COMPLETED.' }),
+    startTime: timestamp,
+    endTime: timestamp.optional(),
+    durationInSeconds: z.int().optional(),
+    durationMs: z.int().optional(),
+    contexts: z.array(z.object({ statusCode: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'BuildPhase' });
+
+export const waitingView = z
+  .object({
+    reason: z.enum(['NO_WORKER', 'WORKERS_BUSY', 'PROJECT_LIMIT', 'NEXT']),
+    message: z.string(),
+    position: z.int().meta({ description: '1 starts next.' }),
+  })
+  .meta({ id: 'Waiting', description: 'What a queued build waits for.' });
+
+const { source, secondarySources, secondarySourceVersions, artifacts, secondaryArtifacts, cache, environment } =
+  projectSettingsView;
+
+export const buildView = z
+  .object({
+    id: z.string().meta({ description: '`<project>:<uuid>`' }),
+    projectName: z.string(),
+    buildNumber: z.int(),
+    buildStatus: z.enum(BUILD_STATUSES),
+    buildComplete: z.boolean(),
+    currentPhase: z.enum(PHASE_TYPES),
+    phases: z.array(phaseView),
+    sourceVersion: z.string().optional(),
+    resolvedSourceVersion: z.string().optional().meta({ description: 'The commit that was built.' }),
+    source,
+    secondarySources,
+    secondarySourceVersions,
+    artifacts,
+    secondaryArtifacts,
+    cache,
+    environment,
+    timeoutInMinutes: z.int(),
+    queuedTimeoutInMinutes: z.int(),
+    priority: z.int(),
+    startTime: timestamp.meta({ description: 'When it was asked for, as on CodeBuild.' }),
+    endTime: timestamp.optional(),
+    initiator: z.string(),
+    exportedEnvironmentVariables: z.array(z.object({ name: z.string(), value: z.string() })),
+    logs: z.object({ location: z.string(), rawLocation: z.string() }),
+    attempt: z.int().meta({ description: '0 until a worker has taken it.' }),
+    worker: z.string().nullable(),
+    imageDigest: z.string().nullable(),
+    cacheUse: z
+      .object({
+        key: z.string(),
+        result: z.enum(['hit', 'fallback', 'miss']),
+        restoredBytes: z.number(),
+        restoreMs: z.number(),
+        savedBytes: z.number(),
+        saveMs: z.number(),
+      })
+      .nullable(),
+    retryOf: z.string().nullable(),
+    stopRequested: z.boolean(),
+    waiting: waitingView.nullable(),
+    log: z.object({
+      complete: z.boolean().meta({ description: 'The whole log is stored.' }),
+      lineCount: z.number().nullable(),
+      byteCount: z.number().nullable(),
+      sha256: z.string().nullable(),
+    }),
+  })
+  .meta({ id: 'Build' });
+export const buildPage = pageOf('BuildPage', buildView);
+export type BuildView = z.infer<typeof buildView>;

@@ -1,0 +1,96 @@
+// Starts a build: settings laid together and admitted, written in one transaction, and only then put into the queue.
+import { Inject, Injectable } from '@nestjs/common';
+import { applyOverrides } from '#core/apply-overrides.js';
+import type { Build, BuildOverrides } from '#core/build.js';
+import { publicBuildId, type BuildId } from '#core/ids.js';
+import type { Project, ProjectSettings } from '#core/project.js';
+import type { Logger } from '#observe/logger.js';
+import { BuildQueue } from '#queue/build-queue.js';
+import { BuildsStore } from '#store/builds.store.js';
+import { ProjectsStore } from '#store/projects.store.js';
+import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';
+import { LOGGER, SETTINGS, type ApiSettings } from '../connections.js';
+import { refusalOf, shown } from '../http/findings.js';
+import { admit } from '../projects/admission.js';
+import { sourceMistakes } from '../projects/source-checks.js';
+
+@Injectable()
+export class StartBuild {
+  constructor(
+    private readonly projects: ProjectsStore,
+    private readonly builds: BuildsStore,
+    private readonly queue: BuildQueue,
+    @Inject(SETTINGS) private readonly settings: ApiSettings,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * A build of a project as it is now, with a request's overrides.
+   * Errors: Refusal PROJECT_NOT_FOUND, INVALID_INPUT, BUILDSPEC_INVALID (an inline one is read at once), SOURCE_NOT_ALLOWED,
+   * PRIVILEGED_NOT_ALLOWED, LIMIT_EXCEEDED.
+   */
+  async start(projectName: string, overrides: BuildOverrides, initiator: string): Promise<Build> {
+    const project = await this.projects.get(projectName);
+    return this.create({ project, settings: applyOverrides(project.settings, overrides), overrides, initiator });
+  }
+
+  /**
+   * The same build again (codebuild-contract A5, RetryBuild): the settings that it ran with, not the project's present ones, and
+   * the commit that it built where one was found, so that a branch that moved on does not change what is retried.
+   * Errors: as `start`; Refusal BUILD_NOT_FOUND; PROJECT_NOT_FOUND when the project was deleted.
+   */
+  async retry(id: BuildId, initiator: string): Promise<Build> {
+    const build = await this.builds.get(id);
+    const { overrides } = await this.builds.overridesOf(id);
+    const project = await this.projects.get(build.projectName);
+    const version = build.resolvedSourceVersion ?? build.sourceVersion;
+    const same = version === null ? {} : { sourceVersion: version };
+    return this.create({
+      project,
+      settings: { ...build.settings, ...same },
+      overrides: { ...overrides, ...same },
+      initiator,
+      retryOf: id,
+    });
+  }
+
+  private async create(request: {
+    project: Project;
+    settings: ProjectSettings;
+    overrides: BuildOverrides;
+    initiator: string;
+    retryOf?: BuildId;
+  }): Promise<Build> {
+    const { project, settings } = request;
+    checkSource(settings);
+    admit(project.name, settings, this.settings);
+    const build = await this.builds.create({ ...request, maxWaiting: this.settings.access.queueMaxWaiting });
+    await this.enqueue(build);
+    return build;
+  }
+
+  /** The row is written, so the build exists: without Redis the sweep will find it. */
+  private async enqueue(build: Build): Promise<void> {
+    try {
+      await this.queue.add(build.id);
+    } catch (error) {
+      this.logger.warn('build waits for the sweep, since the queue did not take it', { buildId: build.id, error });
+    }
+    this.logger.info('build created', {
+      buildId: build.id,
+      build: publicBuildId(build.projectName, build.id),
+      initiator: build.initiator,
+    });
+  }
+}
+
+/** Overrides may have put a type and a location together that do not fit, so the whole is looked at again. */
+function checkSource(settings: ProjectSettings): void {
+  const { source } = settings;
+  const [first] = sourceMistakes(source);
+  if (first !== undefined)
+    throw refusalOf([
+      { field: `source.${first.field}`, expected: first.expected, got: shown(first.field, source[first.field]) },
+    ]);
+  checkBuildspecSetting(source);
+}

@@ -1,0 +1,37 @@
+// Checks a buildspec without running it.
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { Describe } from '../docs/describe.js';
+import { finding } from '../docs/schemas.js';
+import { buildspecText } from '../projects/project-fields.dto.js';
+import { checkInlineBuildspec } from './check-buildspec.js';
+
+const buildspecBody = z
+  .union([buildspecText, z.strictObject({ buildspec: buildspecText })])
+  .meta({ id: 'ValidateBuildspec', description: 'The YAML itself (text/yaml), or JSON that holds it.' });
+const buildspecCheck = z
+  .object({ valid: z.literal(true), warnings: z.array(finding).meta({ description: 'Odd, but allowed.' }) })
+  .meta({ id: 'BuildspecCheck' });
+
+const EXAMPLE = 'version: 0.2\nphases:\n  build:\n    commands:\n      - make\n';
+
+@ApiTags('Buildspec')
+@Controller('v1/buildspec')
+export class BuildspecController {
+  @Post('validate')
+  @HttpCode(200)
+  @Describe({
+    summary: 'Check a buildspec',
+    description:
+      'Reads a buildspec as a build would and tells all that is wrong, with line and column. Nothing is stored or run.',
+    answer: buildspecCheck,
+    example: { valid: true, warnings: [] },
+    bodyExamples: { json: { summary: 'JSON that holds the YAML', value: { buildspec: EXAMPLE } } },
+    errors: ['INVALID_INPUT', 'BUILDSPEC_INVALID'],
+  })
+  validate(@Body({ schema: buildspecBody }) body: z.output<typeof buildspecBody>): z.infer<typeof buildspecCheck> {
+    const text = typeof body === 'string' ? body : body.buildspec;
+    return { valid: true, warnings: checkInlineBuildspec(text) };
+  }
+}

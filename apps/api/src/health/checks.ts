@@ -1,0 +1,31 @@
+// How each part is looked at.
+import { constants } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import type { BuildQueue } from '#queue/build-queue.js';
+import type { Database } from '#store/database.js';
+import type { WorkersStore } from '#store/workers.store.js';
+import { judgeWorkers, type Check, type ComponentName } from './health.js';
+
+/** Less free than this on the data folder's disk is said before it hurts. */
+export const LOW_DISK_BYTES = 1024 ** 3;
+
+export function checksOf(on: {
+  database: Pick<Database, 'ping'>;
+  queue: Pick<BuildQueue, 'ping'>;
+  workers: Pick<WorkersStore, 'list'>;
+  dataDir: string;
+}): Record<ComponentName, Check> {
+  return {
+    database: () => on.database.ping(),
+    redis: async () => void (await on.queue.ping()),
+    workers: async () => judgeWorkers(await on.workers.list(), Date.now()),
+    storage: async () => {
+      await access(on.dataDir, constants.W_OK);
+      const { bavail, bsize } = await statfs(on.dataDir);
+      const free = bavail * bsize;
+      return free < LOW_DISK_BYTES
+        ? `Only ${Math.floor(free / 1024 ** 2)} MiB are free on the data folder's disk.`
+        : '';
+    },
+  };
+}

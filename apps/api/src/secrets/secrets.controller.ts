@@ -1,0 +1,76 @@
+// Secrets over HTTP: written, listed by name, deleted; their values never leave again.
+import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { z } from 'zod';
+import { Refusal } from '#core/errors.js';
+import type { Page } from '#store/page.js';
+import { SecretsStore } from '#store/secrets.store.js';
+import { Describe } from '../docs/describe.js';
+import { SlashedName } from '../http/names.js';
+import {
+  EXAMPLE_ENTRY,
+  listSealedValuesQuery,
+  sealedValueBody,
+  sealedValuePage,
+  sealedValueWritten,
+  toSealedValueEntry,
+  type sealedValueEntry,
+} from '../http/sealed-value.dto.js';
+
+const NAME_PARAM = {
+  name: { description: 'Name of the secret; `/` may be written as it is or as %2F.', example: 'git/example' },
+};
+
+@ApiTags('Secrets')
+@Controller('v1/secrets')
+export class SecretsController {
+  constructor(private readonly secrets: SecretsStore) {}
+
+  @Put('*name')
+  @Describe({
+    summary: 'Write a secret',
+    description:
+      'Makes it or gives it a new value, often JSON. A build reads it by an environment variable of type SECRETS_MANAGER or by `env.secrets-manager`, a source by `auth`; logs mask it.',
+    params: NAME_PARAM,
+    answer: sealedValueWritten,
+    example: { name: 'git/example', version: 1 },
+    bodyExamples: {
+      value: { summary: 'A value', value: { value: '{\"username\":\"ci\",\"password\":\"s3cret-example\"}' } },
+    },
+    errors: ['INVALID_INPUT'],
+  })
+  write(
+    @SlashedName() name: string,
+    @Body({ schema: sealedValueBody }) body: z.output<typeof sealedValueBody>,
+  ): Promise<z.infer<typeof sealedValueWritten>> {
+    return this.secrets.put(name, body.value);
+  }
+
+  @Get()
+  @Describe({
+    summary: 'List secrets',
+    description: 'Names and versions, by cursor; never values.',
+    answer: sealedValuePage,
+    example: { items: [{ ...EXAMPLE_ENTRY, name: 'git/example' }], nextCursor: null },
+    errors: ['INVALID_INPUT'],
+  })
+  async list(
+    @Query({ schema: listSealedValuesQuery }) query: z.output<typeof listSealedValuesQuery>,
+  ): Promise<Page<z.infer<typeof sealedValueEntry>>> {
+    const page = await this.secrets.list(query.cursor, query.limit);
+    return { items: page.items.map(toSealedValueEntry), nextCursor: page.nextCursor };
+  }
+
+  @Delete('*name')
+  @HttpCode(204)
+  @Describe({
+    summary: 'Delete a secret',
+    description: 'Builds that name it fail from then on.',
+    params: NAME_PARAM,
+    status: 204,
+    errors: ['INVALID_INPUT', 'SECRET_NOT_FOUND'],
+  })
+  async delete(@SlashedName() name: string): Promise<void> {
+    if (!(await this.secrets.delete(name))) throw new Refusal('SECRET_NOT_FOUND', `there is no secret ${name}`);
+  }
+}

@@ -1,0 +1,82 @@
+// Brings the API up and takes it down again, in order. Used by main.ts, by `npm start` and by the scenario tests.
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { DiskBlobs } from '#blobs/disk-blobs.js';
+import { createLogger, type Logger } from '#observe/logger.js';
+import { Metrics } from '#observe/metrics.js';
+import { BuildQueue } from '#queue/build-queue.js';
+import { Database } from '#store/database.js';
+import { Listener } from '#store/listen.js';
+import { readMasterKey } from '#store/seal.js';
+import type { ApiSettings, Connections } from './connections.js';
+import { createApp } from './create-app.js';
+import { OpenStreams } from './log/event-stream.js';
+
+export interface RunningApi {
+  /** Where it listens, without a slash at the end. */
+  url: string;
+  /** Ends streams with a hint to come back, waits for requests at work, closes what it opened. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Requests that are still at work after this are cut off. */
+export const CLOSE_GRACE_MS = 10_000;
+
+/**
+ * Connects, and listens when all is there. The database must be migrated.
+ * In: settings; a logger of the caller's where it has one. Errors: Fault DATABASE_UNAVAILABLE; EADDRINUSE; a bad master key. Nothing stays open then.
+ */
+export async function startApi(settings: ApiSettings, logger?: Logger): Promise<RunningApi> {
+  const opened: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    const connections = await connect(
+      settings,
+      logger ?? createLogger({ level: settings.logs.logLevel, name: 'api' }),
+      opened,
+    );
+    const app = await createApp(connections);
+    opened.push(() => app.close());
+    const streams = app.get(OpenStreams);
+    await app.listen(settings.http.port, settings.http.host);
+    opened.push(async () => streams.shutDown());
+    const url = listeningUrl(app.getHttpServer().address(), settings.http.host);
+    let closing: Promise<void> | null = null;
+    return { url, close: () => (closing ??= withGrace(closeAll(), () => app.getHttpServer().closeAllConnections())) };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function connect(settings: ApiSettings, logger: Logger, opened: (() => Promise<void>)[]): Promise<Connections> {
+  const { databaseUrl, databasePool } = settings.database;
+  const dataDir = resolve(settings.storage.dataDir);
+  await mkdir(dataDir, { recursive: true });
+  const masterKey = await readMasterKey(settings.storage);
+  const database = await Database.connect({ url: databaseUrl, pool: databasePool });
+  opened.push(() => database.close());
+  const listener = await Listener.start(databaseUrl);
+  opened.push(() => listener.close());
+  const queue = new BuildQueue({ redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix });
+  opened.push(() => queue.close());
+  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
+  const metrics = new Metrics({ process: true });
+  return { settings, database, listener, queue, blobs, masterKey, logger, metrics };
+}
+
+function listeningUrl(address: unknown, host: string): string {
+  const port = typeof address === 'object' && address !== null && 'port' in address ? String(address.port) : '';
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function withGrace(work: Promise<void>, force: () => void): Promise<void> {
+  const timer = setTimeout(force, CLOSE_GRACE_MS);
+  try {
+    await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,126 @@
+// Buildspec to BuildPlan: the choices that a buildspec leaves open are made here, once, so that the engine only follows.
+import type { Finding } from '#core/errors.js';
+import {
+  COMMAND_PHASE_OF,
+  PHASE_NAMES,
+  type ArtifactFiles,
+  type Buildspec,
+  type BuildspecEnv,
+  type NamedValue,
+} from './buildspec.js';
+import { ENV_MAPS } from './check.js';
+import { buildspecInvalid, excerpt } from './findings.js';
+import type { BuildPlan, PlannedArtifacts, PlannedPhase } from './plan.js';
+
+/** What a plan needs to know beside the buildspec. */
+export interface CompileContext {
+  /** What parse warned of; the plan carries it in front of compile's own warnings. */
+  warnings?: readonly Finding[];
+  /** artifactIdentifiers of the project's secondary artifacts; absent: not compared. */
+  secondaryArtifactIdentifiers?: readonly string[];
+}
+
+/**
+ * The plan of one build. Pure: same input, same plan.
+ * In: a buildspec from parseBuildspec. Out: plain JSON data (see plan.ts).
+ * A name in several of the env maps: secrets-manager wins over parameter-store over variables, and the plan holds it once. CodeBuild does
+ * not document its order (contract H.3); this one never puts a plain text in the place of a secret. A name twice in one map's two
+ * spellings (version 0.1): `env` wins.
+ * Errors: Refusal BUILDSPEC_INVALID for a shell that Kilnyard does not have.
+ */
+export function compile(source: Buildspec, context: CompileContext = {}): BuildPlan {
+  // A copy of its own: the plan and the caller's buildspec share nothing.
+  const buildspec = structuredClone(source);
+  const { env, artifacts, cache } = buildspec;
+  const named = distinct(env);
+  return {
+    version: buildspec.version,
+    shell: shellOf(env.shell),
+    runAs: buildspec.runAs,
+    variables: named.variables,
+    parameterStore: named.parameterStore.map(({ name, value }) => ({ name, parameter: value })),
+    secretsManager: named.secretsManager.map(({ name, value }) => ({ name, reference: value })),
+    exportedVariables: [...new Set(env.exportedVariables.filter((name) => !name.startsWith('AWS_')))],
+    phases: planPhases(buildspec),
+    runtimeVersions: buildspec.runtimeVersions,
+    artifacts: artifacts === null || artifacts.files.length === 0 ? null : planArtifacts(artifacts),
+    secondaryArtifacts: (artifacts?.secondary ?? []).map((one) => ({
+      identifier: one.identifier,
+      ...planArtifacts(one),
+    })),
+    cache: cache === null ? null : { ...cache, fallbackKeys: cache.key === null ? [] : cache.fallbackKeys },
+    reports: buildspec.reports,
+    warnings: [...(context.warnings ?? []), ...unsupported(buildspec), ...unplaced(buildspec, context)],
+  };
+}
+
+function shellOf(shell: string | null): 'sh' | 'bash' {
+  if (shell === null || shell === 'sh' || shell === '/bin/sh') return 'sh';
+  if (shell === 'bash' || shell === '/bin/bash') return 'bash';
+  throw buildspecInvalid([
+    { field: 'env.shell', expected: 'bash, /bin/bash, sh or /bin/sh (builds run on Linux)', got: excerpt(shell) },
+  ]);
+}
+
+function distinct(env: BuildspecEnv): Record<'variables' | 'parameterStore' | 'secretsManager', NamedValue[]> {
+  const taken = new Set<string>();
+  const lists = { variables: [], parameterStore: [], secretsManager: [] } as ReturnType<typeof distinct>;
+  for (const [map] of ENV_MAPS) {
+    const last = new Map(env[map].map((entry) => [entry.name, entry]));
+    for (const [name, entry] of last) if (!taken.has(name)) lists[map].push(entry);
+    for (const name of last.keys()) taken.add(name);
+  }
+  return lists;
+}
+
+function planPhases(buildspec: Buildspec): PlannedPhase[] {
+  return PHASE_NAMES.map((name) => {
+    const phase = buildspec.phases[name];
+    return {
+      type: COMMAND_PHASE_OF[name],
+      commands: phase?.commands ?? [],
+      finally: phase?.finally ?? [],
+      runAs: phase?.runAs ?? buildspec.runAs,
+      onFailure: phase?.onFailure ?? { action: 'DEFAULT' },
+      listed: phase !== undefined,
+    };
+  });
+}
+
+function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
+  const { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks } = artifact;
+  return { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks };
+}
+
+/** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
+function unsupported(buildspec: Buildspec): Finding[] {
+  const { env, proxy, reports, artifacts } = buildspec;
+  const warnings: Finding[] = [];
+  const warn = (field: string, expected: string, got: string) => warnings.push({ field, expected, got });
+  if (env.gitCredentialHelper) {
+    warn('env.git-credential-helper', 'no (builds never see the credential of their source)', 'yes');
+  }
+  if (proxy.uploadArtifacts || proxy.logs) {
+    warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
+  }
+  if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
+  if (artifacts?.s3Prefix)
+    warn('artifacts.s3-prefix', 'none (artifacts are stored by build)', excerpt(artifacts.s3Prefix));
+  for (const name of PHASE_NAMES) {
+    const action = buildspec.phases[name]?.onFailure.action;
+    if (action === 'RETRY')
+      warn(`phases.${name}.on-failure`, 'no RETRY (builds are not retried by themselves yet)', action);
+  }
+  return warnings;
+}
+
+function unplaced(buildspec: Buildspec, { secondaryArtifactIdentifiers: known }: CompileContext): Finding[] {
+  const secondary = known === undefined ? [] : (buildspec.artifacts?.secondary ?? []);
+  return secondary
+    .filter(({ identifier }) => !known?.includes(identifier))
+    .map(({ identifier }) => ({
+      field: `artifacts.secondary-artifacts.${identifier}`,
+      expected: `an artifactIdentifier of the project (${known?.join(', ') || 'it has none'})`,
+      got: identifier,
+    }));
+}

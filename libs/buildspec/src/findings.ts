@@ -1,0 +1,121 @@
+// Gathers what is wrong with a buildspec, so that one refusal tells all of it, and says findings in CodeBuild's words.
+import { Refusal, type Finding } from '#core/errors.js';
+import { MAX_BUILDSPEC_FINDINGS } from './limits.js';
+
+/** 1-based place in the text. */
+export interface Place {
+  line: number;
+  column: number;
+}
+
+const UNKNOWN_KEY = 'a key that Kilnyard knows here';
+const SUBKEYS = 'found subkeys instead';
+const MAX_FIELD_LENGTH = 300;
+
+/** Errors and warnings of one buildspec while it is read, and where its fields stand. */
+export class Findings {
+  private readonly errors: Finding[] = [];
+  private readonly warned: Finding[] = [];
+  private readonly places = new Map<string, Place>();
+
+  /** Remembers where a field stands, so that a later check can point at it. */
+  note(field: string, place: Place): void {
+    this.places.set(field, place);
+  }
+
+  error(field: string, expected: string, got: string, place = this.places.get(field)): void {
+    this.errors.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
+  }
+
+  warn(field: string, expected: string, got: string, place = this.places.get(field)): void {
+    this.warned.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
+  }
+
+  /** An unknown key never fails a build (codebuild-contract C1.6). `section` is empty for the top level. */
+  warnUnknownKey(section: string, key: string, place: Place): void {
+    this.warn(section === '' ? key : `${section}.${key}`, UNKNOWN_KEY, excerpt(key), place);
+  }
+
+  /** A command that YAML reads as a map (`- echo foo: bar`), in CodeBuild's words; `line` is the command's own. */
+  commandIsMap(field: string, label: string, index: number, place: Place): void {
+    const got = `${SUBKEYS} at line ${place.line}, value of the key tag on line ${place.line - 1} might be empty`;
+    this.error(field, `${label}[${index}] to be of string type`, got, place);
+  }
+
+  /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
+  get warnings(): Finding[] {
+    return capped(inOrder(this.warned));
+  }
+
+  /** Errors: Refusal BUILDSPEC_INVALID with every error in the order of the text, when there is one. */
+  refuse(): void {
+    if (this.errors.length > 0) throw buildspecInvalid(inOrder(this.errors));
+  }
+}
+
+/** The refusal of a buildspec; its message says the first finding and how many more there are. Lists at most MAX_BUILDSPEC_FINDINGS. */
+export function buildspecInvalid(errors: Finding[], cause?: unknown): Refusal {
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  return new Refusal('BUILDSPEC_INVALID', `${first ? describeFinding(first) : 'the buildspec is not valid'}${more}`, {
+    findings: capped(errors),
+    cause,
+  });
+}
+
+function capped(all: readonly Finding[]): Finding[] {
+  const findings = all.slice(0, MAX_BUILDSPEC_FINDINGS);
+  const left = all.length - findings.length;
+  if (left > 0) {
+    const expected = `at most ${MAX_BUILDSPEC_FINDINGS} findings (MAX_BUILDSPEC_FINDINGS)`;
+    findings.push({ field: '', expected, got: `${left} more` });
+  }
+  return findings;
+}
+
+/** One finding as one line of text, for a log or a phase's context. */
+export function describeFinding(finding: Finding): string {
+  if (finding.got.startsWith(SUBKEYS)) return `Expected ${finding.expected}: ${finding.got}`;
+  const place = finding.line === undefined ? '' : ` at line ${finding.line}, column ${finding.column ?? 1}`;
+  return `${finding.field || 'buildspec'}: expected ${finding.expected}, got ${finding.got}${place}`;
+}
+
+/**
+ * Warnings as lines for the build's log: unknown keys in CodeBuild's layout (codebuild-contract C1.6), the rest one line each.
+ * Out: no line when there is no warning.
+ */
+export function warningLines(warnings: readonly Finding[]): string[] {
+  const bySection = new Map<string, string[]>();
+  for (const { field, got } of warnings.filter(isUnknownKey)) {
+    const section = field.length > got.length ? field.slice(0, -got.length - 1) : 'buildspec';
+    bySection.set(section, [...(bySection.get(section) ?? []), got]);
+  }
+  const lines = bySection.size > 0 ? ['Found possible syntax errors in buildspec:'] : [];
+  for (const [section, keys] of bySection) {
+    lines.push(
+      `In the section ${section}`,
+      '\tThe following keys cannot be identified:',
+      ...keys.map((k) => `\t\t${k}`),
+    );
+  }
+  for (const warning of warnings) if (!isUnknownKey(warning)) lines.push(`Warning: ${describeFinding(warning)}`);
+  return lines;
+}
+
+/** A text shortened for a finding, on one line of at most `length` characters; what a log or a database would not take shows as U+FFFD. */
+export function excerpt(text: string, length = 80): string {
+  const line = text
+    .slice(0, 4 * length)
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD');
+  return line.length <= length ? line : `${line.slice(0, length - 3)}...`;
+}
+
+function isUnknownKey(finding: Finding): boolean {
+  return finding.expected === UNKNOWN_KEY;
+}
+
+function inOrder(findings: readonly Finding[]): Finding[] {
+  const last = Number.MAX_SAFE_INTEGER;
+  return [...findings].sort((a, b) => (a.line ?? last) - (b.line ?? last) || (a.column ?? last) - (b.column ?? last));
+}

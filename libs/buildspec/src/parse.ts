@@ -1,0 +1,63 @@
+// Buildspec text to a checked Buildspec: YAML tree, then each section, then what needs more than one key.
+import type { Finding } from '#core/errors.js';
+import type { Buildspec } from './buildspec.js';
+import { checkBuildspec } from './check.js';
+import { buildspecInvalid, excerpt, Findings } from './findings.js';
+import { readBatch } from './read-batch.js';
+import { readEnv } from './read-env.js';
+import { readArtifacts, readCache, readReports } from './read-files.js';
+import { readPhases, readRunAs } from './read-phases.js';
+import { Section } from './section.js';
+import { readYaml, says } from './yaml-tree.js';
+
+const TOP_KEYS = ['version', 'run-as', 'env', 'proxy', 'batch', 'phases', 'reports', 'artifacts', 'cache'];
+
+/**
+ * Reads a buildspec of version 0.1 or 0.2.
+ * In: its text, of any size. Out: the buildspec as plain JSON data, and warnings (unknown keys among them) in the order of the text.
+ * Errors: Refusal BUILDSPEC_INVALID with every finding, each with field, expectation, what came, and 1-based line and column. Nothing else.
+ * Syntax errors are told alone: what a broken text means is not guessed at.
+ */
+export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: Finding[] } {
+  const findings = new Findings();
+  const root = readYaml(text, findings);
+  if (root.kind !== 'map') {
+    throw buildspecInvalid([{ field: '', expected: 'a map with version and phases', got: says(root), ...root.place }]);
+  }
+  const top = new Section('', root, findings);
+  const version = readVersion(top);
+  top.warnUnknown(version === '0.1' ? [...TOP_KEYS, 'environment_variables'] : TOP_KEYS);
+  const buildspec: Buildspec = {
+    version,
+    runAs: readRunAs(top),
+    env: readEnv(top, version),
+    proxy: readProxy(top),
+    ...readPhases(top),
+    artifacts: readArtifacts(top, version),
+    cache: readCache(top),
+    reports: readReports(top),
+    batch: readBatch(top),
+  };
+  checkBuildspec(buildspec, findings);
+  findings.refuse();
+  return { buildspec, warnings: findings.warnings };
+}
+
+/** Quoted or not (codebuild-contract C2). */
+function readVersion(top: Section): Buildspec['version'] {
+  const text = top.node('version') === null ? null : top.text('version');
+  if (text !== null) {
+    const version = /^0\.([12])0*$/.exec(text.trim())?.[1];
+    if (version !== undefined) return version === '1' ? '0.1' : '0.2';
+    top.refuse('version', '0.2 or 0.1', excerpt(text) || 'an empty text');
+  } else if (top.node('version') === null) {
+    top.refuse('version', '0.2 or 0.1', 'no version');
+  }
+  return '0.2';
+}
+
+function readProxy(top: Section): Buildspec['proxy'] {
+  const proxy = top.section('proxy');
+  proxy?.warnUnknown(['upload-artifacts', 'logs']);
+  return { uploadArtifacts: proxy?.flag('upload-artifacts') ?? false, logs: proxy?.flag('logs') ?? false };
+}

@@ -1,0 +1,54 @@
+// What one run of a build knows while it goes through its phases; made by run-build.ts, handed to each phase.
+import type { Build, CacheUse, Lease } from '#core/build.js';
+import type { BuildPlan } from '#buildspec/plan.js';
+import type { Sandbox } from './backend/backend.js';
+import type { LogLimits, LogPipeline } from './logs/pipeline.js';
+import type { RunPorts } from './ports.js';
+import type { ScriptWatch } from './phases/script-watch.js';
+
+export interface BuildRequest {
+  build: Build;
+  lease: Lease;
+  /** When the build times out. */
+  deadline: Date;
+  /** Shown in the log as the place of the build. */
+  workerName: string;
+  /** Page of the build, for CODEBUILD_BUILD_URL. */
+  buildUrl: string;
+  /** The operator allows this project `privilegedMode`. */
+  privilegedAllowed: boolean;
+  logLimits: LogLimits;
+  /** How often the disk use of a running build is looked at. */
+  diskCheckMs: number;
+}
+
+export interface BuildRun {
+  readonly request: BuildRequest;
+  readonly ports: RunPorts;
+  readonly log: LogPipeline;
+  /** Aborts with an Interrupt: stop, timeout, drain, lease-lost. */
+  readonly signal: AbortSignal;
+  /** Aborts when this run lets go of its sandbox: nothing of it is read any more. */
+  readonly ending: AbortSignal;
+  /** Ends the build for this error of ours; the first cause wins. */
+  readonly fail: (error: unknown) => void;
+  /** From PROVISIONING on. */
+  sandbox: Sandbox | null;
+  /** From DOWNLOAD_SOURCE on. */
+  source: PreparedSource | null;
+  /** From INSTALL on: what the script tells. */
+  script: ScriptWatch | null;
+  /** Reads the container's output into the log; resolves when all of it is there. */
+  outputRead: Promise<void> | null;
+  /** Why the build was ended for want of disk. */
+  diskExceeded: string | null;
+  cacheUse: CacheUse | null;
+}
+
+export interface PreparedSource {
+  plan: BuildPlan;
+  /** CODEBUILD_SRC_DIR inside the sandbox. */
+  sourceDir: string;
+  /** Texts with shell variables in them; the script tells their values by index. */
+  expansions: string[];
+}

@@ -1,0 +1,135 @@
+// The fourth station: numbers lines and sends them to the sink in chunks, one at a time and in order. Called by pipeline.ts, which also
+// wakes it when it is due. It counts and hashes what it sends, for the seal.
+import { createHash, type Hash } from 'node:crypto';
+import type { Clock } from '#core/clock.js';
+import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { LogSink } from '../ports.js';
+import { ChunkBuilder } from './chunk-builder.js';
+import type { LineBlock } from './line-block.js';
+
+/** How long a line waits for company before it is sent, ms. */
+export const DEFAULT_FLUSH_MS = 100;
+/** Bytes that may wait for the sink, the chunk on its way included; then room() makes the writer wait. */
+export const MAX_WAITING_BYTES = 2_097_152;
+
+/** Where a log goes on that has a stored beginning. */
+export interface LogStart {
+  /** Sequence number of the next line. */
+  seq: number;
+  /** Length of the raw log so far. */
+  byte: number;
+  /** A SHA-256 that has read the raw log so far; without it the seal's hash would be another log's. */
+  hash: Hash;
+}
+
+export interface BatchOptions {
+  sink: LogSink;
+  clock: Clock;
+  flushMs?: number;
+  startAt?: LogStart;
+  /** Called when the sink is free again and lines wait: dueAt may have changed. */
+  onFree?: () => void;
+}
+
+/**
+ * Call order: add* -> settle -> room, again and again; end once. One caller at a time.
+ * A chunk closes when the next block does not fit, else flushMs after the one before: at once when the log was quiet until then.
+ * Small and soon when output trickles, large when it floods or the sink is slow; no line waits longer than flushMs for a free sink.
+ * Errors: the sink's first one comes out of the next add and room, and of end; nothing is sent after it.
+ */
+export class Batch {
+  readonly #sink: LogSink;
+  readonly #clock: Clock;
+  readonly #flushMs: number;
+  readonly #onFree: () => void;
+  readonly #hash: Hash;
+  readonly #gathering = new ChunkBuilder();
+  #gatheringSince = 0;
+  #lastClosedAt = -Infinity;
+  #seq: number;
+  #byte: number;
+  #queue: LogChunk[] = [];
+  #waitingBytes = 0;
+  #sending: Promise<void> | null = null;
+  #failure: { error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(options: BatchOptions) {
+    this.#sink = options.sink;
+    this.#clock = options.clock;
+    this.#flushMs = options.flushMs ?? DEFAULT_FLUSH_MS;
+    this.#onFree = options.onFree ?? (() => {});
+    this.#hash = options.startAt?.hash ?? createHash('sha256');
+    this.#seq = options.startAt?.seq ?? 0;
+    this.#byte = options.startAt?.byte ?? 0;
+  }
+
+  add(block: LineBlock, now: Date): void {
+    this.#throwFailure();
+    if (!this.#gathering.fits(block)) this.#close(now.getTime());
+    if (this.#gathering.lineCount === 0) this.#gatheringSince = now.getTime();
+    this.#gathering.add(block);
+  }
+
+  /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree). */
+  get dueAt(): number | null {
+    if (this.#gathering.lineCount === 0 || this.#sending !== null) return null;
+    return Math.max(this.#gatheringSince, this.#lastClosedAt + this.#flushMs);
+  }
+
+  /** Sends what is gathered if it is due. */
+  settle(now: Date): void {
+    const dueAt = this.dueAt;
+    if (dueAt !== null && now.getTime() >= dueAt) this.#close(now.getTime());
+  }
+
+  /** Resolves when there is room for more. */
+  async room(): Promise<void> {
+    while (this.#waitingBytes > MAX_WAITING_BYTES) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#throwFailure();
+  }
+
+  /** Sends the rest. Out: count and hash of the whole log, when all of it is stored. */
+  async end(): Promise<LogSeal> {
+    if (this.#gathering.lineCount > 0 && this.#failure === null) this.#close(this.#clock.now().getTime());
+    await this.#sending;
+    this.#throwFailure();
+    return { lineCount: this.#seq, byteCount: this.#byte, sha256: this.#hash.digest('hex') };
+  }
+
+  #close(at: number): void {
+    const chunk = this.#gathering.take(this.#seq, this.#byte);
+    this.#seq += chunk.lineCount;
+    this.#byte += chunk.bytes.length;
+    this.#hash.update(chunk.bytes);
+    this.#lastClosedAt = at;
+    this.#waitingBytes += chunk.bytes.length;
+    this.#queue.push(chunk);
+    this.#sending ??= this.#send();
+  }
+
+  async #send(): Promise<void> {
+    try {
+      for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
+        await this.#sink.append(chunk);
+        this.#waitingBytes -= chunk.bytes.length;
+        this.#wake?.();
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#queue = [];
+      this.#waitingBytes = 0;
+      this.#wake?.();
+    }
+    this.#sending = null;
+    if (this.#failure === null && this.#gathering.lineCount > 0) this.#onFree();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+}

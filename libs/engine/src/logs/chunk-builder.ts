@@ -1,0 +1,70 @@
+// Gathers blocks of lines into one LogChunk. Called by batch.ts; it knows sizes, not time.
+import type { LineRun, LogChunk } from '#core/log-line.js';
+import type { LineBlock } from './line-block.js';
+
+/** Bytes of a chunk at most: what the store takes in one insert. A line is never longer (see pipeline.ts). */
+export const MAX_CHUNK_BYTES = 524_288;
+/** Lines of a chunk at most: what a reader has to cut at once. A block never has more. */
+export const MAX_CHUNK_LINES = 131_072;
+
+const FIRST_BYTES = 4_096;
+
+export class ChunkBuilder {
+  lineCount = 0;
+  byteLength = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+  #runs: LineRun[] = [];
+  #openLines: number[] = [];
+  #openLengths: number[] = [];
+
+  fits(block: LineBlock): boolean {
+    return (
+      this.byteLength + block.bytes.length <= MAX_CHUNK_BYTES && this.lineCount + block.lineCount <= MAX_CHUNK_LINES
+    );
+  }
+
+  /** Copies the block's bytes in. Only blocks that fit. */
+  add(block: LineBlock): void {
+    this.#reserve(this.byteLength + block.bytes.length);
+    block.bytes.copy(this.#bytes, this.byteLength);
+    if (block.open) {
+      this.#openLines.push(this.lineCount);
+      this.#openLengths.push(block.bytes.length);
+    }
+    this.byteLength += block.bytes.length;
+    this.lineCount += block.lineCount;
+    const last = this.#runs.at(-1);
+    if (last !== undefined && last.stream === block.stream && last.time.getTime() === block.time.getTime()) {
+      last.count += block.lineCount;
+    } else {
+      this.#runs.push({ count: block.lineCount, time: block.time, stream: block.stream });
+    }
+  }
+
+  /** Hands the chunk out and begins anew. */
+  take(firstSeq: number, firstByte: number): LogChunk {
+    const chunk = {
+      firstSeq,
+      lineCount: this.lineCount,
+      firstByte,
+      bytes: this.#bytes.subarray(0, this.byteLength),
+      runs: this.#runs,
+      openLines: this.#openLines,
+      openLengths: this.#openLengths,
+    };
+    this.lineCount = 0;
+    this.byteLength = 0;
+    this.#bytes = Buffer.alloc(0);
+    this.#runs = [];
+    this.#openLines = [];
+    this.#openLengths = [];
+    return chunk;
+  }
+
+  #reserve(length: number): void {
+    if (this.#bytes.length >= length) return;
+    const grown = Buffer.allocUnsafe(Math.min(MAX_CHUNK_BYTES, Math.max(length, 4 * this.#bytes.length, FIRST_BYTES)));
+    this.#bytes.copy(grown, 0, 0, this.byteLength);
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,69 @@
+// INSTALL, PRE_BUILD, BUILD, POST_BUILD: the script runs them by itself; here its words become outcomes.
+import { PhaseFailure } from '#core/errors.js';
+import type { PhaseOutcome } from '#core/outcome.js';
+import type { CommandPhase, PhaseContext } from '#core/phase.js';
+import type { BuildRun } from '../build-run.js';
+import type { Finish } from './script-watch.js';
+
+export interface EndedPhase {
+  outcome: PhaseOutcome;
+  /** When the script says it ended. */
+  at?: Date;
+}
+
+/** Waits for one phase of the script. Errors: Fault when the sandbox was lost; the signal's reason. */
+export async function commandPhase(run: BuildRun, phase: CommandPhase): Promise<EndedPhase> {
+  const finish = await run.script!.phase(phase, run.signal);
+  if (finish === null) return { outcome: await endedEarly(run) };
+  if (finish.succeeded) return { outcome: { kind: 'succeeded' }, at: finish.at };
+  const planned = run.source!.plan.phases.find((one) => one.type === phase)!;
+  const action = planned.onFailure.action;
+  const outcome: PhaseOutcome = { kind: 'failed', context: commandContext(run, phase, finish) };
+  if (action === 'ABORT' || action === 'CONTINUE') outcome.onFailure = action;
+  return { outcome, at: finish.at };
+}
+
+function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { succeeded: false }): PhaseContext {
+  const planned = run.source!.plan.phases.find((one) => one.type === phase)!;
+  const text = planned[finish.list][finish.index] ?? '';
+  return {
+    statusCode: 'COMMAND_EXECUTION_ERROR',
+    message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}`,
+  };
+}
+
+/** The sandbox ended before its script did: what ended it decides. The rest of the phases cannot run. */
+async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
+  const sandbox = run.sandbox!;
+  // an end that the script told of, without this phase, is a script that was tampered with
+  await sandbox.kill();
+  const exit = await sandbox.wait();
+  const { memoryBytes } = sandbox.limits;
+  const failed = (statusCode: string, message: string): PhaseOutcome => ({
+    kind: 'failed',
+    context: { statusCode, message },
+    onFailure: 'ABORT',
+  });
+  if (run.diskExceeded !== null) return failed('BUILD_OUT_OF_DISK', run.diskExceeded);
+  if (run.script!.unusable !== null) {
+    throw new PhaseFailure(
+      'BUILD_CONTAINER_UNUSABLE',
+      `The buildspec asks for env.shell ${run.script!.unusable}, which the image ${run.request.build.settings.environment.image} does not have`,
+    );
+  }
+  if (exit.outOfMemory) {
+    return failed(
+      'BUILD_OUT_OF_MEMORY',
+      `The build container ran out of memory (${Math.round(memoryBytes / 1024 ** 2)} MiB)`,
+    );
+  }
+  if (!run.script!.started)
+    return failed(
+      'BUILD_CONTAINER_UNUSABLE',
+      `The build container ended before it ran a command (exit status ${exit.exitCode})`,
+    );
+  return failed(
+    'COMMAND_EXECUTION_ERROR',
+    `The build container ended in the middle of its commands (exit status ${exit.exitCode})`,
+  );
+}

@@ -1,0 +1,150 @@
+// DOWNLOAD_SOURCE: source, buildspec, variables, cache; then the script is handed over and runs by itself.
+import { mkdir } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { MAX_BUILDSPEC_BYTES } from '#buildspec/limits.js';
+import { compile } from '#buildspec/compile.js';
+import { locateBuildspec } from '#buildspec/locate.js';
+import { parseBuildspec } from '#buildspec/parse.js';
+import type { BuildPlan } from '#buildspec/plan.js';
+import { PhaseFailure, Refusal } from '#core/errors.js';
+import type { PhaseOutcome } from '#core/outcome.js';
+import type { ProjectSource } from '#core/project.js';
+import type { BuildRun } from '../build-run.js';
+import { builtInVariables, sourceFolder } from '../environment.js';
+import { writeScript } from '../script/write-script.js';
+import { expansionTexts } from './artifact-plan.js';
+import { restoreCache } from './cache.js';
+import { ScriptWatch } from './script-watch.js';
+import { resolveVariables } from './variables.js';
+
+/** Errors: PhaseFailure of source, secrets and shell; Refusal BUILDSPEC_INVALID; what the sandbox throws. */
+export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
+  const { log, ports, request } = run;
+  const { settings } = request.build;
+  await log.say('Phase is DOWNLOAD_SOURCE');
+  const primary = await fetchInto(run, settings.source, settings.sourceVersion);
+  if (primary.resolvedVersion !== undefined) await ports.journal.setResolvedSource(primary.resolvedVersion);
+  const secondary = [];
+  for (const source of settings.secondarySources) {
+    const identifier = source.sourceIdentifier ?? '';
+    const version = settings.secondarySourceVersions.find((one) => one.sourceIdentifier === identifier)?.sourceVersion;
+    secondary.push({ identifier, source, version, dir: (await fetchInto(run, source, version)).dir });
+  }
+  await log.say(`CODEBUILD_SRC_DIR=${primary.dir}`);
+  const plan = await readPlan(run, primary.dir);
+  run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan) };
+
+  await log.say('Processing environment variables');
+  const variables = await resolveVariables(run, plan);
+  const home = plan.runAs === null || plan.runAs === 'root' ? '/root' : `/home/${plan.runAs}`;
+  const builtIn = builtInVariables({
+    build: request.build,
+    buildUrl: request.buildUrl,
+    sourceDir: primary.dir,
+    resolvedSourceVersion: primary.resolvedVersion,
+    secondary,
+    home,
+  });
+  await log.say(`Moving to directory ${primary.dir}`);
+  await restoreCache(run);
+  await sayPhases(run, plan);
+  await handOver(run, plan, [...variables, ...builtIn]);
+  await log.say('Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED');
+  await log.say('Phase context status code:  Message: ');
+  return { kind: 'succeeded' };
+}
+
+async function fetchInto(
+  run: BuildRun,
+  source: ProjectSource,
+  version: string | undefined,
+): Promise<{ dir: string; resolvedVersion?: string }> {
+  const sandbox = run.sandbox!;
+  const folder = sourceFolder(run.request.build.projectName, source);
+  const into = join(sandbox.workspaceDir, folder);
+  await mkdir(into, { recursive: true });
+  const dir = posix.join(sandbox.buildRoot, folder);
+  if (source.type === 'NO_SOURCE') return { dir };
+  const fetched = await run.ports.source.fetch({ source, version, into, say: run.log.sayLater, signal: run.signal });
+  return { dir, ...fetched };
+}
+
+async function readPlan(run: BuildRun, sourceDir: string): Promise<BuildPlan> {
+  const { log, ports, request } = run;
+  const { settings } = request.build;
+  const located = locateBuildspec(settings.source.buildspec);
+  if (located.kind === 'path' && settings.source.type === 'NO_SOURCE') {
+    throw new PhaseFailure('YAML_FILE_ERROR', 'A build without source needs its buildspec inline');
+  }
+  const shown = located.kind === 'inline' ? '/codebuild/readonly/buildspec.yml' : posix.join(sourceDir, located.path);
+  await log.say(`YAML location is ${shown}`);
+  let text: string;
+  if (located.kind === 'inline') text = located.text;
+  else {
+    const root = join(run.sandbox!.workspaceDir, posix.relative(run.sandbox!.buildRoot, sourceDir));
+    const bytes = await ports.source.readFile(root, located.path, MAX_BUILDSPEC_BYTES);
+    if (bytes === null) throw new PhaseFailure('YAML_FILE_ERROR', `stat ${shown}: no such file or directory`);
+    text = bytes.toString('utf8');
+  }
+  const { buildspec, warnings } = parseBuildspec(text);
+  const plan = compile(buildspec, {
+    warnings,
+    secondaryArtifactIdentifiers: settings.secondaryArtifacts.map((one) => one.artifactIdentifier ?? ''),
+  });
+  if (plan.warnings.length > 0) await log.say('Found possible syntax errors in buildspec:');
+  for (const { field, line, expected, got } of plan.warnings) {
+    await log.say(`  ${line === undefined ? '' : `line ${line}: `}${field}: expected ${expected}, got ${got}`);
+  }
+  return plan;
+}
+
+/** A broken buildspec as CodeBuild shows it, with every finding in the log. */
+export async function buildspecFailure(run: BuildRun, refusal: Refusal): Promise<PhaseFailure> {
+  const lines = refusal.findings.map(
+    ({ field, line, column, expected, got }) =>
+      `${line === undefined ? '' : `line ${line}:${column ?? 1}: `}${field}: expected ${expected}, got ${got}`,
+  );
+  for (const line of lines) await run.log.say(`  ${line}`);
+  return new PhaseFailure('YAML_FILE_ERROR', [refusal.message, ...lines].join('\n').slice(0, 4000), { cause: refusal });
+}
+
+async function sayPhases(run: BuildRun, plan: BuildPlan): Promise<void> {
+  const listed = plan.phases.filter((phase) => phase.listed);
+  await run.log.say(`Phases found in YAML: ${listed.length}`);
+  for (const { type, commands } of listed) await run.log.say(` ${type}: ${commands.length} commands`);
+}
+
+async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: string; value: string }[]): Promise<void> {
+  const sandbox = run.sandbox!;
+  const script = writeScript({
+    controlRoot: sandbox.controlRoot,
+    tempDir: sandbox.tempDir,
+    sourceDir: run.source!.sourceDir,
+    shell: plan.shell,
+    carry: plan.version === '0.2',
+    runAs: plan.runAs,
+    variables,
+    phases: plan.phases.map(({ type, commands, finally: last, runAs, onFailure }) => ({
+      type,
+      commands,
+      finally: last,
+      runAs,
+      onFailure: onFailure.action === 'ABORT' || onFailure.action === 'CONTINUE' ? onFailure.action : null,
+    })),
+    exported: plan.exportedVariables,
+    expansions: run.source!.expansions,
+    ownProcesses: sandbox.ownProcesses,
+  });
+  const watch = new ScriptWatch();
+  run.script = watch;
+  await sandbox.start(script);
+  watch.follow(sandbox.events(run.ending)).catch(run.fail);
+  run.outputRead = readOutput(run);
+  // output that cannot be stored must not be left to fill the spool
+  run.outputRead.catch(run.fail);
+}
+
+/** All of the container's output into the log; awaiting each write is what slows a build down whose log is slow. */
+async function readOutput(run: BuildRun): Promise<void> {
+  for await (const piece of run.sandbox!.output(0, run.ending)) await run.log.write(piece);
+}

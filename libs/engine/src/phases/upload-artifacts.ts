@@ -1,0 +1,123 @@
+// UPLOAD_ARTIFACTS: the container has ended; what the buildspec names is stored, then the cache.
+import { posix } from 'node:path';
+import { compileGlobs } from '#buildspec/globs.js';
+import { PhaseFailure } from '#core/errors.js';
+import type { PhaseOutcome } from '#core/outcome.js';
+import type { ProjectArtifacts } from '#core/project.js';
+import type { BuildRun } from '../build-run.js';
+import { wantedArtifacts, type WantedArtifact } from './artifact-plan.js';
+import { saveCache } from './cache.js';
+import { findFiles, type FoundFile } from './find-files.js';
+
+/** Errors: PhaseFailure CLIENT_ERROR when nothing matched; what sandbox and store throw. */
+export async function uploadArtifacts(run: BuildRun, succeeding: boolean): Promise<PhaseOutcome> {
+  const { log, request } = run;
+  await log.say('Phase is UPLOAD_ARTIFACTS');
+  await tellExported(run);
+  const { artifacts, secondaryArtifacts } = request.build.settings;
+  for (const wanted of wantedArtifacts(run.source!.plan, run.script!.expanded)) {
+    const target =
+      wanted.identifier === ''
+        ? artifacts
+        : secondaryArtifacts.find((one) => one.artifactIdentifier === wanted.identifier);
+    if (target !== undefined && target.type !== 'NO_ARTIFACTS') await upload(run, wanted, target);
+  }
+  if (succeeding) await saveCache(run);
+  await log.say('Phase complete: UPLOAD_ARTIFACTS State: SUCCEEDED');
+  await log.say('Phase context status code:  Message: ');
+  return { kind: 'succeeded' };
+}
+
+async function tellExported(run: BuildRun): Promise<void> {
+  const { exportedVariables } = run.source!.plan;
+  const variables = exportedVariables.flatMap((name) => {
+    const value = run.script!.exported.get(name);
+    return value === undefined ? [] : [{ name, value }];
+  });
+  if (variables.length > 0) await run.ports.journal.setExportedVariables(variables);
+}
+
+async function upload(run: BuildRun, wanted: WantedArtifact, target: ProjectArtifacts): Promise<void> {
+  const { log, ports, request } = run;
+  await log.say(`Expanding base directory path: ${wanted.baseDirectory}`);
+  let count = 0;
+  const counted = async function* (): AsyncGenerator<FoundFile> {
+    for await (const one of artifactFiles(run, wanted)) {
+      count += 1;
+      yield one;
+    }
+  };
+  const files = counted();
+  const first = await files.next();
+  if (first.done === true) throw new PhaseFailure('CLIENT_ERROR', 'no matching artifact paths found');
+  const artifact = await ports.artifacts.save({
+    settings: request.build.settings,
+    identifier: wanted.identifier,
+    name: artifactName(run, wanted, target),
+    packaging: target.packaging ?? 'NONE',
+    files: prepend(first.value, files),
+    signal: run.signal,
+  });
+  await ports.journal.addArtifact(artifact);
+  const which = wanted.identifier === '' ? '' : ` of ${wanted.identifier}`;
+  await log.say(`Found ${count} file(s)${which}; stored ${artifact.sizeBytes} bytes as ${artifact.name}`);
+}
+
+async function* artifactFiles(run: BuildRun, wanted: WantedArtifact): AsyncGenerator<FoundFile> {
+  const { log, signal } = run;
+  const named = new Map<string, FoundFile>();
+  for (const base of await baseFolders(run, wanted.baseDirectory)) {
+    await log.say(`Expanding file paths for base directory ${wanted.baseDirectory}`);
+    await log.say('Assembling file list');
+    const found = findFiles({
+      sandbox: run.sandbox!,
+      base,
+      patterns: wanted.files,
+      excludes: wanted.excludePaths,
+      everything: false,
+      signal,
+      onPattern: (pattern) => log.say(`Expanding ${pattern}`),
+      onNothing: (pattern) => log.say(`Skipping invalid file path ${pattern}`),
+    });
+    for await (const one of found) {
+      if (!wanted.discardPaths) yield one;
+      // flattened names may clash; the later file wins, so all must be known first
+      else named.set(posix.basename(one.name), one);
+    }
+  }
+  for (const [name, { file }] of named) yield { name, file };
+}
+
+/** The base directory, or the folders that it matches when it is a pattern (codebuild-contract C5). */
+async function baseFolders(run: BuildRun, baseDirectory: string): Promise<string[]> {
+  const base = posix.resolve(run.source!.sourceDir, baseDirectory);
+  if (!/[*?[]/.test(baseDirectory)) return [base];
+  const parent = posix.dirname(base);
+  const matches = compileGlobs([posix.basename(base)]);
+  const folders: string[] = [];
+  for await (const file of run.sandbox!.files(parent, run.signal)) {
+    if (file.type === 'directory' && !file.path.includes('/') && matches(file.path))
+      folders.push(posix.join(parent, file.path));
+  }
+  return folders;
+}
+
+/** Safe as a relative path: no leading slash, no `..`, no control characters. */
+function artifactName(run: BuildRun, wanted: WantedArtifact, target: ProjectArtifacts): string {
+  const chosen =
+    (target.overrideArtifactName === true ? wanted.name : null) ?? target.name ?? run.request.build.projectName;
+  const parts = chosen.split('/').filter((part) => part !== '' && part !== '.');
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (parts.includes('..') || /[\u0000-\u001f\u007f]/.test(chosen) || chosen.length > 1000) {
+    throw new PhaseFailure(
+      'CLIENT_ERROR',
+      `The artifact name ${JSON.stringify(chosen.slice(0, 200))} must be a relative path of at most 1,000 plain characters without ".."`,
+    );
+  }
+  return parts.length === 0 ? run.request.build.projectName : parts.join('/');
+}
+
+async function* prepend<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
+}

@@ -1,0 +1,233 @@
+// Runs one claimed build to its end: phase by phase as core's transitions say, whatever happens on the way.
+// apps/worker calls it with store-backed ports. It knows no queue, no HTTP and no SQL.
+import {
+  Fault,
+  Interrupt,
+  KilnyardError,
+  PhaseFailure,
+  Refusal,
+  messageOf,
+  type InterruptReason,
+} from '#core/errors.js';
+import type { PhaseOutcome } from '#core/outcome.js';
+import {
+  COMMAND_PHASES,
+  isFinal,
+  type CommandPhase,
+  type FinalStatus,
+  type PhaseContext,
+  type PhaseType,
+} from '#core/phase.js';
+import { PHASE_STATUS_OF, transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
+import type { BuildRequest, BuildRun } from './build-run.js';
+import { LogPipeline } from './logs/pipeline.js';
+import { commandPhase } from './phases/commands.js';
+import { buildspecFailure, downloadSource } from './phases/download-source.js';
+import { provision } from './phases/provision.js';
+import { uploadArtifacts } from './phases/upload-artifacts.js';
+import { watchDisk } from './phases/watch-disk.js';
+import type { RunPorts } from './ports.js';
+
+/** How long the container may take from its script's end to its own. */
+const SCRIPT_EXIT_MS = 5_000;
+
+/**
+ * Runs `request.build` from PROVISIONING to COMPLETED.
+ * In: `interrupt` aborts with an Interrupt as its reason. Out: the final status; the row and the log are written before it resolves.
+ * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when the end could not be written.
+ * In every case the sandbox is gone when it settles.
+ */
+export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<FinalStatus> {
+  const stop = new AbortController();
+  const ending = new AbortController();
+  const abort = (): void => stop.abort(interrupt.reason);
+  if (interrupt.aborted) abort();
+  interrupt.addEventListener('abort', abort);
+  const untilDeadline = request.deadline.getTime() - ports.clock.now().getTime();
+  const deadline = new AbortController();
+  ports.clock.sleep(Math.max(0, untilDeadline), deadline.signal).then(
+    () => stop.abort(new Interrupt('timeout')),
+    () => undefined, // the build ended before
+  );
+  const run: BuildRun = {
+    request,
+    ports,
+    log: new LogPipeline({ sink: ports.log, clock: ports.clock, limits: request.logLimits }),
+    signal: stop.signal,
+    ending: ending.signal,
+    fail: (error) => stop.abort(error),
+    sandbox: null,
+    source: null,
+    script: null,
+    outputRead: null,
+    diskExceeded: null,
+    cacheUse: null,
+  };
+  const disk = watchDisk(run);
+  try {
+    return await throughPhases(run);
+  } finally {
+    interrupt.removeEventListener('abort', abort);
+    deadline.abort();
+    disk.stop();
+    ending.abort();
+    await run.sandbox?.remove();
+  }
+}
+
+async function throughPhases(run: BuildRun): Promise<FinalStatus> {
+  let state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
+  let began = run.ports.clock.now();
+  while (!isFinal(state.status)) {
+    const { outcome, at } = await perform(run, state);
+    const event = eventOf(outcome);
+    const next = transition(state, event);
+    const contexts = contextsOf(outcome);
+    await sayOutcome(run, state.phase, outcome);
+    if (next.phase === 'COMPLETED') await endLog(run);
+    const now = run.ports.clock.now();
+    // the script's clock is the build's to set: it counts only between the phase's beginning and now
+    const ended = new Date(Math.min(Math.max(at?.getTime() ?? now.getTime(), began.getTime()), now.getTime()));
+    const phase = state.phase;
+    state = await run.ports.journal.apply(event, contexts, ended);
+    run.ports.observer.phaseEnded?.(phase, PHASE_STATUS_OF[event], ended.getTime() - began.getTime());
+    began = ended;
+  }
+  return state.status;
+}
+
+async function perform(run: BuildRun, state: BuildState): Promise<{ outcome: PhaseOutcome; at?: Date }> {
+  try {
+    run.signal.throwIfAborted();
+    return await phaseWork(run, state);
+  } catch (thrown) {
+    return { outcome: await outcomeOf(run, thrown) };
+  }
+}
+
+async function phaseWork(run: BuildRun, { phase, failing }: BuildState): Promise<{ outcome: PhaseOutcome; at?: Date }> {
+  if (isCommandPhase(phase)) return commandPhase(run, phase);
+  switch (phase) {
+    case 'PROVISIONING':
+      return { outcome: await provision(run) };
+    case 'DOWNLOAD_SOURCE':
+      return { outcome: await downloadSource(run) };
+    case 'UPLOAD_ARTIFACTS':
+      await scriptOver(run);
+      return { outcome: await uploadArtifacts(run, !failing) };
+    case 'FINALIZING':
+      return { outcome: { kind: 'succeeded' } };
+    default:
+      throw new Error(`a worker has no work in phase ${phase}`);
+  }
+}
+
+function isCommandPhase(phase: PhaseType): phase is CommandPhase {
+  return COMMAND_PHASES.some((one) => one === phase);
+}
+
+/** The script has told all; its container is ended, and every byte of its output is in the log. */
+async function scriptOver(run: BuildRun): Promise<void> {
+  await run.script!.end(run.signal);
+  const patience = new AbortController();
+  const late = run.ports.clock.sleep(SCRIPT_EXIT_MS, patience.signal).then(
+    () => run.sandbox!.kill(),
+    () => undefined, // it ended in time
+  );
+  await run.sandbox!.wait();
+  patience.abort();
+  await late;
+  await run.outputRead;
+}
+
+/** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */
+async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> {
+  // first cause wins: what broke because of an interrupt is that interrupt
+  const error: unknown = run.signal.aborted ? run.signal.reason : thrown;
+  if (error instanceof Interrupt) return interrupted(error.reason);
+  if (error instanceof PhaseFailure) return failed(error);
+  if (error instanceof Refusal) {
+    return failed(
+      error.code === 'BUILDSPEC_INVALID'
+        ? await buildspecFailure(run, error)
+        : new PhaseFailure('CLIENT_ERROR', error.message),
+    );
+  }
+  if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+  if (!(error instanceof KilnyardError)) run.ports.observer.bug?.(error);
+  return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error) } };
+}
+
+function failed(error: PhaseFailure): PhaseOutcome {
+  return { kind: 'failed', context: { statusCode: error.code, message: error.message } };
+}
+
+function interrupted(reason: InterruptReason): PhaseOutcome {
+  switch (reason) {
+    case 'stop':
+      return { kind: 'stopped', context: { statusCode: '', message: 'The build was stopped.' } };
+    case 'timeout':
+      return { kind: 'timed-out', context: { statusCode: 'BUILD_TIMED_OUT', message: 'Build has timed out.' } };
+    case 'drain':
+      return {
+        kind: 'fault',
+        context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: 'The worker that ran this build was shut down.' },
+      };
+    case 'lease-lost':
+      throw new Fault('LEASE_LOST', 'the build belongs to another worker now');
+    default:
+      return reason satisfies never;
+  }
+}
+
+function eventOf(outcome: PhaseOutcome): TransitionEvent {
+  switch (outcome.kind) {
+    case 'succeeded':
+      return 'SUCCEED';
+    case 'failed':
+      return outcome.onFailure === undefined ? 'FAIL' : `FAIL_${outcome.onFailure}`;
+    case 'fault':
+      return 'FAULT';
+    case 'stopped':
+      return 'STOP';
+    case 'timed-out':
+      return 'TIME_OUT';
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function contextsOf(outcome: PhaseOutcome): PhaseContext[] {
+  return [outcome.kind === 'succeeded' ? { statusCode: '', message: '' } : outcome.context];
+}
+
+/** What the script has not said itself. */
+async function sayOutcome(run: BuildRun, phase: PhaseType, outcome: PhaseOutcome): Promise<void> {
+  if (outcome.kind === 'succeeded') return;
+  const { statusCode, message } = outcome.context;
+  if (
+    outcome.kind === 'failed' &&
+    statusCode === 'COMMAND_EXECUTION_ERROR' &&
+    message.startsWith('Error while executing')
+  )
+    return;
+  await run.sandbox?.kill();
+  await run.outputRead?.catch(() => undefined); // its failure is the outcome that is being told
+  await run.log.say(`Phase complete: ${phase} State: ${PHASE_STATUS_OF[eventOf(outcome)]}`).catch(() => undefined); // as above
+  await run.log.say(`Phase context status code: ${statusCode} Message: ${message}`).catch(() => undefined); // as above
+}
+
+/**
+ * The last byte is stored before the status is written. A log that cannot be stored whole is left unsealed, which the API shows;
+ * it must not keep the build from ending.
+ */
+async function endLog(run: BuildRun): Promise<void> {
+  await run.sandbox?.kill();
+  await run.outputRead?.catch(() => undefined); // told as the outcome already, or met again by end()
+  try {
+    await run.log.end();
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    run.ports.observer.bug?.(error);
+  }
+}

@@ -1,0 +1,28 @@
+// The queue's names and what lies in it: ids, never the truth (docs/decisions/0001). Shared by producer and consumer.
+import { Redis, type RedisOptions } from 'ioredis';
+import { z } from 'zod';
+
+export const BUILD_QUEUE = 'builds';
+
+/** One queue item: "look for a build to start, this one perhaps". */
+export const buildItem = z.object({ buildId: z.uuid() });
+export type BuildItem = z.infer<typeof buildItem>;
+
+/** A build's own item, and one that belongs to no build. */
+export const ITEM_NAMES = { build: 'build', wake: 'wake' } as const;
+
+/** Longest pause between attempts to reconnect. */
+const MAX_RECONNECT_MS = 2_000;
+
+/**
+ * A connection that goes on trying for ever. Trouble shows in the calls that need it; the `error` events only say the same
+ * again, so `onError` is for diagnostics.
+ */
+export function connectRedis(url: string, options: RedisOptions, onError: (error: Error) => void): Redis {
+  const redis = new Redis(url, {
+    ...options,
+    retryStrategy: (attempt) => Math.min(attempt * 100, MAX_RECONNECT_MS),
+  });
+  redis.on('error', onError);
+  return redis;
+}

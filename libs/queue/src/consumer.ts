@@ -1,0 +1,74 @@
+// Takes items out of the queue: each is a turn of one slot. What to do with a turn (claim and run a build) is the worker's business.
+import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { BUILD_QUEUE, connectRedis } from './build-queue.js';
+
+/** How long an item at work stays its worker's without being renewed (BullMQ renews it at half that time). */
+const LOCK_MS = 30_000;
+/** How often items of dead workers are looked for. */
+const STALLED_CHECK_MS = 30_000;
+/** An item is only a turn: taking it again is harmless, however often its worker died. */
+const MAX_STALLED = 1_000;
+
+export class BuildConsumer {
+  readonly #redis: Redis;
+  readonly #worker: Worker<unknown, void>;
+  readonly #interrupt = new AbortController();
+
+  /**
+   * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts; what it throws is
+   * told to `onError` and ends the turn, no more. `onError` also hears of trouble with Redis; both only for diagnostics.
+   * Takes nothing before `start`. Redis may go away or be emptied: running turns go on, and new items are taken as soon as it is back.
+   */
+  constructor(settings: {
+    redisUrl: string;
+    prefix: string;
+    slots: number;
+    run: (signal: AbortSignal) => Promise<void>;
+    onError?: (error: Error) => void;
+  }) {
+    const onError = settings.onError ?? (() => undefined);
+    // BullMQ wants null here: its blocking commands wait as long as it takes.
+    this.#redis = connectRedis(settings.redisUrl, { maxRetriesPerRequest: null }, onError);
+    this.#worker = new Worker(BUILD_QUEUE, () => settings.run(this.#interrupt.signal), {
+      connection: this.#redis,
+      prefix: settings.prefix,
+      concurrency: settings.slots,
+      autorun: false,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: MAX_STALLED,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    });
+    this.#worker.on('error', onError);
+    this.#worker.on('failed', (_, error) => {
+      onError(error);
+    });
+  }
+
+  /** Begins to take items. */
+  start(): void {
+    // Resolves when the worker is closed; its errors come as events too.
+    this.#worker.run().catch((error: unknown) => {
+      this.#worker.emit('error', error as Error);
+    });
+  }
+
+  /** Takes no more items; running turns go on. Resolves at once. */
+  async stopTaking(): Promise<void> {
+    await this.#worker.pause(true);
+  }
+
+  /** Aborts the signal of all running turns with this reason; the first one counts. */
+  interrupt(reason: unknown): void {
+    this.#interrupt.abort(reason);
+  }
+
+  /** Takes no more items, waits for the running turns to end, then closes the connections. */
+  async close(): Promise<void> {
+    await this.stopTaking();
+    await this.#worker.close();
+    this.#redis.disconnect();
+  }
+}

@@ -1,0 +1,93 @@
+// Puts ids into the queue, after the commit. Called by the API and by the sweep; fails fast, since the sweep mends what is missing.
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { Fault, messageOf } from '#core/errors.js';
+import { BUILD_QUEUE, type BuildItem, buildItem, connectRedis, ITEM_NAMES } from './build-queue.js';
+
+/** How long a call waits for Redis. */
+export const QUEUE_TIMEOUT_MS = 2_000;
+
+/** The item goes when it is done, so that the same build can be added again. */
+const ITEM_OPTIONS = { removeOnComplete: true, removeOnFail: true } as const;
+
+export class BuildQueue {
+  readonly #redis: Redis;
+  readonly #queue: Queue<BuildItem | Record<string, never>, void>;
+
+  /** In: `prefix` of all keys in Redis; `onError` hears of connection trouble, for diagnostics. Does not wait for Redis. */
+  constructor(settings: { redisUrl: string; prefix: string; onError?: (error: Error) => void }) {
+    const onError = settings.onError ?? (() => undefined);
+    this.#redis = connectRedis(
+      settings.redisUrl,
+      // No queue of commands while Redis is away: what cannot be said now is not worth saying later.
+      { enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: QUEUE_TIMEOUT_MS },
+      onError,
+    );
+    this.#queue = new Queue(BUILD_QUEUE, {
+      connection: this.#redis,
+      prefix: settings.prefix,
+      skipMetasUpdate: true,
+    });
+    this.#queue.on('error', onError);
+  }
+
+  /**
+   * Adds a build's item; one that is there already stays the only one.
+   * Errors: Fault QUEUE_UNAVAILABLE (retryable) when Redis does not answer within QUEUE_TIMEOUT_MS.
+   */
+  async add(buildId: string): Promise<void> {
+    const item = buildItem.parse({ buildId });
+    await this.within(() => this.#queue.add(ITEM_NAMES.build, item, { ...ITEM_OPTIONS, jobId: buildId }));
+  }
+
+  /**
+   * Wakes one free slot to look for a build, where none is about to be woken already. For builds whose own item is spent: taken
+   * while their project was at its limit, or at work on another build just now (an item is a turn, not a build).
+   * Errors: as add.
+   */
+  async wake(): Promise<void> {
+    await this.within(async () => {
+      if ((await this.#queue.getWaitingCount()) > 0) return;
+      await this.#queue.add(ITEM_NAMES.wake, {}, { ...ITEM_OPTIONS, jobId: `wake-${randomUUID()}` });
+    });
+  }
+
+  /** Errors: as add. */
+  async ping(): Promise<void> {
+    await this.within(() => this.#redis.ping());
+  }
+
+  /** Items that wait, and items at work. Errors: as add. */
+  async counts(): Promise<{ waiting: number; active: number }> {
+    const counts = await this.within(() => this.#queue.getJobCounts('waiting', 'active'));
+    return { waiting: counts.waiting ?? 0, active: counts.active ?? 0 };
+  }
+
+  async close(): Promise<void> {
+    // Closing waits for nothing of ours: with Redis away it fails, and the connection is cut below either way.
+    await this.#queue.close().catch(() => undefined);
+    this.#redis.disconnect();
+  }
+
+  private async within<T>(work: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Error(`no answer within ${QUEUE_TIMEOUT_MS} ms`));
+      }, QUEUE_TIMEOUT_MS);
+    });
+    const working = work();
+    working.catch(() => undefined); // when it is late, nobody listens to it any more
+    try {
+      return await Promise.race([working, late]);
+    } catch (error) {
+      throw new Fault('QUEUE_UNAVAILABLE', `the queue does not answer: ${messageOf(error)}`, {
+        cause: error,
+        retryable: true,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

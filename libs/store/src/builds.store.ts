@@ -1,0 +1,227 @@
+// Builds: the one way to a build's row. The verbs that need SQL of their own stand in files of their own beside this one.
+import type {
+  Artifact,
+  Build,
+  BuildOverrides,
+  CacheUse,
+  ClaimedBuild,
+  ExportedVariable,
+  Lease,
+  Waiting,
+} from '#core/build.js';
+import { Refusal } from '#core/errors.js';
+import { asBuildId, type BuildId, type WorkerId } from '#core/ids.js';
+import type { BuildStatus, PhaseContext } from '#core/phase.js';
+import type { BuildState, TransitionEvent } from '#core/transitions.js';
+import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
+import { claimNext } from './claim.js';
+import { createBuild, type NewBuild } from './create-build.js';
+import type { Database } from './database.js';
+import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
+import type { Prisma } from './generated/client.js';
+import * as leased from './leased-writes.js';
+import { sealAbandonedLogs } from './log-seal.js';
+import { cursorId, cursorTime, type Page, readCursor, toPage } from './page.js';
+import { PICK } from './pick.js';
+import { whatItWaitsFor } from './waiting.js';
+
+const MINUTE_MS = 60_000;
+
+export class BuildsStore {
+  constructor(private readonly db: Database) {}
+
+  // --- requests -------------------------------------------------------------------------------------------------------------
+
+  /** Writes a new build, waiting, in one transaction. Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile). */
+  async create(request: NewBuild): Promise<Build> {
+    return this.get(await createBuild(this.db, request));
+  }
+
+  /** Errors: Refusal BUILD_NOT_FOUND. */
+  async get(id: BuildId): Promise<Build> {
+    const row = await this.db.models((prisma) => prisma.build.findUnique({ where: { id }, include: WITH_PHASES }));
+    if (row === null) throw buildNotFound(id);
+    return toBuild(row);
+  }
+
+  /**
+   * A page of builds, newest first by (queuedAt, id).
+   * In: `from` inclusive and `to` exclusive limit queuedAt. Errors: Refusal INVALID_INPUT (cursor).
+   */
+  async list(request: {
+    projectName?: string;
+    statuses?: BuildStatus[];
+    from?: Date;
+    to?: Date;
+    cursor?: string;
+    limit: number;
+  }): Promise<Page<Build>> {
+    const and: Prisma.BuildWhereInput[] = [];
+    if (request.projectName !== undefined) and.push({ projectName: request.projectName });
+    if (request.statuses !== undefined) and.push({ status: { in: request.statuses } });
+    if (request.from !== undefined) and.push({ queuedAt: { gte: request.from } });
+    if (request.to !== undefined) and.push({ queuedAt: { lt: request.to } });
+    const after = readCursor(request.cursor, 2);
+    if (after !== null) {
+      const queuedAt = cursorTime(after[0] ?? '', request.cursor ?? '');
+      const id = cursorId(after[1] ?? '', request.cursor ?? '');
+      // The first condition alone lets the index start at the cursor; the second cuts the ties.
+      and.push({ queuedAt: { lte: queuedAt } }, { OR: [{ queuedAt: { lt: queuedAt } }, { queuedAt, id: { gt: id } }] });
+    }
+    const rows = await this.db.models((prisma) =>
+      prisma.build.findMany({
+        where: { AND: and },
+        orderBy: [{ queuedAt: 'desc' }, { id: 'asc' }],
+        take: request.limit + 1,
+        include: WITH_PHASES,
+      }),
+    );
+    return toPage(rows, request.limit, toBuild, (row) => [row.queuedAt.toISOString(), row.id]);
+  }
+
+  /** What a build was asked for with, for a retry. Errors: Refusal BUILD_NOT_FOUND. */
+  async overridesOf(id: BuildId): Promise<{ overrides: BuildOverrides; projectName: string }> {
+    const row = await this.db.models((prisma) =>
+      prisma.build.findUnique({ where: { id }, select: { overrides: true, projectName: true } }),
+    );
+    if (row === null) throw buildNotFound(id);
+    return { overrides: row.overrides as unknown as BuildOverrides, projectName: row.projectName };
+  }
+
+  /**
+   * Asks for a stop. A waiting build ends STOPPED at once; a running one gets stopRequestedAt and its worker a `stop`
+   * notification; an ended one is unchanged. Out: the build after it. Errors: Refusal BUILD_NOT_FOUND.
+   */
+  async requestStop(id: BuildId, by: string): Promise<Build> {
+    await requestStop(this.db, id, by);
+    return this.get(id);
+  }
+
+  /**
+   * Deletes a build with its log. Out: what of it lies in the blob store, of all attempts, for the caller to delete.
+   * Errors: Refusal BUILD_NOT_FOUND, BUILD_IN_PROGRESS.
+   */
+  async delete(id: BuildId): Promise<{ artifacts: Artifact[] }> {
+    const artifacts = await this.db.models((prisma) => prisma.buildArtifact.findMany({ where: { buildId: id } }));
+    await this.db.transaction(async (tx) => {
+      const { rows } = await tx.query<{ status: string; log_day: string }>(
+        'SELECT status, log_day::text FROM build WHERE id = $1 FOR UPDATE',
+        [id],
+      );
+      const row = rows[0];
+      if (row === undefined) throw buildNotFound(id);
+      if (row.status === 'IN_PROGRESS') {
+        throw new Refusal('BUILD_IN_PROGRESS', `build ${id} is in progress; stop it first`, { details: { id } });
+      }
+      await tx.query('DELETE FROM log_chunk WHERE build_id = $1 AND day = $2::date', [id, row.log_day]);
+      await tx.query('DELETE FROM build WHERE id = $1', [id]);
+    });
+    return { artifacts: artifacts.map(toArtifact) };
+  }
+
+  /** Why a waiting build is not running yet, and its place; null for any other. See waiting.ts for what the figures mean. */
+  waiting(build: Build): Promise<Waiting | null> {
+    return whatItWaitsFor(this.db, build);
+  }
+
+  /** Artifacts of the present attempt, the primary one first. Errors: Refusal BUILD_NOT_FOUND. */
+  async artifacts(id: BuildId): Promise<Artifact[]> {
+    const row = await this.db.models((prisma) =>
+      prisma.build.findUnique({
+        where: { id },
+        select: { attempt: true, artifacts: { orderBy: [{ attempt: 'asc' }, { identifier: 'asc' }] } },
+      }),
+    );
+    if (row === null) throw buildNotFound(id);
+    return row.artifacts.filter((artifact) => artifact.attempt === row.attempt).map(toArtifact);
+  }
+
+  // --- the worker's side: every write is guarded by the lease; Fault LEASE_LOST when it no longer holds -----------------------
+
+  /** Takes the next build that may start (pick.ts says which), or null. The build's timeout counts from here. */
+  async claimNext(request: { workerId: WorkerId; leaseMs: number }): Promise<ClaimedBuild | null> {
+    const claim = await claimNext(this.db, request);
+    if (claim === null) return null;
+    const build = await this.get(claim.buildId);
+    return {
+      lease: { buildId: claim.buildId, attempt: claim.attempt, workerId: request.workerId },
+      build,
+      leaseUntil: claim.leaseUntil,
+      deadline: new Date((build.startedAt ?? build.queuedAt).getTime() + build.settings.timeoutInMinutes * MINUTE_MS),
+    };
+  }
+
+  /** Prolongs the lease to `leaseMs` from now. */
+  renewLease(lease: Lease, leaseMs: number): Promise<{ leaseUntil: Date; stopRequested: boolean }> {
+    return leased.renewLease(this.db, lease, leaseMs);
+  }
+
+  /**
+   * Applies one event of core/transitions at `at`, with the contexts of the phase that ends. Out: the new state; a final one
+   * ends the lease. Errors: also Refusal ILLEGAL_TRANSITION.
+   */
+  apply(lease: Lease, event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState> {
+    return leased.applyLeased(this.db, lease, event, contexts, at);
+  }
+
+  setResolvedSource(lease: Lease, version: string): Promise<void> {
+    return leased.setResolvedSource(this.db, lease, version);
+  }
+
+  setImage(lease: Lease, digest: string): Promise<void> {
+    return leased.setImage(this.db, lease, digest);
+  }
+
+  setExportedVariables(lease: Lease, variables: ExportedVariable[]): Promise<void> {
+    return leased.setExportedVariables(this.db, lease, variables);
+  }
+
+  setCache(lease: Lease, use: CacheUse): Promise<void> {
+    return leased.setCache(this.db, lease, use);
+  }
+
+  /** The same identifier again replaces the earlier entry. */
+  addArtifact(lease: Lease, artifact: Artifact): Promise<void> {
+    return leased.addArtifact(this.db, lease, artifact);
+  }
+
+  // --- the sweep's side: any process, any time, idempotent --------------------------------------------------------------------
+
+  /** Waiting builds, oldest first. */
+  async queuedIds(limit: number): Promise<BuildId[]> {
+    const { rows } = await this.db.query<{ id: string }>(
+      `SELECT id FROM build WHERE status = 'IN_PROGRESS' AND current_phase = 'QUEUED' ORDER BY queued_at, id LIMIT $1`,
+      [limit],
+    );
+    return rows.map((row) => asBuildId(row.id));
+  }
+
+  /** Whether some waiting build could start now, if a slot were free. */
+  async hasClaimable(): Promise<boolean> {
+    return (await this.db.query(PICK)).rowCount === 1;
+  }
+
+  /** Ends builds past their queue deadline: TIMED_OUT with context BUILD_QUEUE_TIMED_OUT. Out: their ids. */
+  expireQueued(now: Date): Promise<BuildId[]> {
+    return expireQueued(this.db, now);
+  }
+
+  /**
+   * Ends builds whose lease ran out: FAULT with context INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; then seals the
+   * logs of ended builds that nobody sealed with what is stored. Out: ids of the builds ended.
+   */
+  async settleLost(now: Date): Promise<BuildId[]> {
+    const ended = await endLost(this.db, now);
+    await sealAbandonedLogs(this.db);
+    return ended;
+  }
+
+  /** True while the build is in progress under that attempt with a live lease. */
+  async isOwned(buildId: BuildId, attempt: number): Promise<boolean> {
+    const { rowCount } = await this.db.query(
+      `SELECT 1 FROM build WHERE id = $1 AND attempt = $2 AND status = 'IN_PROGRESS' AND lease_until > now()`,
+      [buildId, attempt],
+    );
+    return rowCount === 1;
+  }
+}

@@ -1,0 +1,59 @@
+// A worker takes the next build under a lease. Called by BuildsStore.claimNext.
+import type { BuildId, WorkerId } from '#core/ids.js';
+import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
+import type { Database, Queryable } from './database.js';
+import { PICK, WAITING } from './pick.js';
+
+/** Key of the advisory lock under which claims take turns: `pick` in ASCII. */
+const PICK_LOCK = 0x7069636b;
+
+export interface Claim {
+  buildId: BuildId;
+  attempt: number;
+  leaseUntil: Date;
+}
+
+/** How often a claim looks again when the build that it picked was stopped or timed out under its hands. */
+const MAX_PICKS = 20;
+
+/**
+ * Takes the next build, or nothing when none may start.
+ * Claims take turns (an advisory lock until the commit): the pick depends on how many builds run, which only a pick that sees every
+ * earlier one gets right; row locks alone would let two workers pass a project's limit together. A turn is four short statements.
+ * Workers that find nothing never queue for it: they look once without the lock.
+ */
+export async function claimNext(db: Database, request: { workerId: WorkerId; leaseMs: number }): Promise<Claim | null> {
+  if ((await db.query(PICK)).rowCount === 0) return null;
+  return db.transaction(async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [PICK_LOCK]);
+    for (let picks = 0; picks < MAX_PICKS; picks++) {
+      const picked = await tx.query<{ id: string }>(PICK);
+      const id = picked.rows[0]?.id;
+      if (id === undefined) return null;
+      const claim = await take(tx, id, request);
+      if (claim !== null) return claim;
+    }
+    return null;
+  });
+}
+
+/** Out: null when the build waits no longer. */
+async function take(
+  tx: Queryable,
+  id: string,
+  { workerId, leaseMs }: { workerId: WorkerId; leaseMs: number },
+): Promise<Claim | null> {
+  const { rows } = await tx.query<StandingRow & { lease_until: Date }>(
+    `UPDATE build SET attempt = attempt + 1, worker_id = $2, version = version + 1,
+       started_at = clock_timestamp()::timestamptz(3),
+       lease_until = (clock_timestamp() + $3 * interval '1 millisecond')::timestamptz(3)
+     WHERE id = $1 AND ${WAITING}
+     RETURNING ${STANDING_COLUMNS}, lease_until`,
+    [id, workerId, leaseMs],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const build = standing(row);
+  await applyEvent(tx, build, 'CLAIM', { contexts: [], at: null, data: { workerId } });
+  return { buildId: build.id, attempt: build.attempt, leaseUntil: row.lease_until };
+}

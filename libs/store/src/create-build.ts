@@ -1,0 +1,107 @@
+// A build's first transaction: number, row, phases, event. Called by BuildsStore.create.
+import { randomUUID } from 'node:crypto';
+import type { BuildOverrides } from '#core/build.js';
+import { Refusal } from '#core/errors.js';
+import { asBuildId, type BuildId } from '#core/ids.js';
+import { PHASE_TYPES } from '#core/phase.js';
+import type { Project, ProjectSettings } from '#core/project.js';
+import { applyEvent } from './apply-event.js';
+import type { Database, Queryable } from './database.js';
+import { dayText } from './log-partitions.js';
+import { WAITING } from './pick.js';
+import { projectNotFound } from './projects.store.js';
+import { storedJson } from './stored-json.js';
+
+export interface NewBuild {
+  project: Project;
+  settings: ProjectSettings;
+  overrides: BuildOverrides;
+  initiator: string;
+  retryOf?: BuildId;
+  /** Waiting builds, of all projects, at which more are refused; requests at the same moment may pass it by their number. */
+  maxWaiting: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Writes a new build, waiting.
+ * Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile).
+ */
+export async function createBuild(db: Database, request: NewBuild): Promise<BuildId> {
+  await refuseWhenFull(db, request.maxWaiting);
+  const id = asBuildId(randomUUID());
+  await db.transaction(async (tx) => {
+    const { number, queuedAt } = await nextNumber(tx, request.project);
+    await insertBuild(tx, { id, number, queuedAt, request });
+    await applyEvent(
+      tx,
+      { id, attempt: 0, version: 0, state: { status: 'IN_PROGRESS', phase: 'SUBMITTED', failing: false } },
+      'QUEUE',
+      {
+        contexts: [],
+        at: queuedAt,
+        data: { initiator: request.initiator },
+      },
+    );
+  });
+  return id;
+}
+
+async function refuseWhenFull(db: Database, maxWaiting: number): Promise<void> {
+  const { rows } = await db.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM (SELECT 1 FROM build WHERE ${WAITING} LIMIT $1) waiting`,
+    [maxWaiting],
+  );
+  if ((rows[0]?.count ?? 0) < maxWaiting) return;
+  throw new Refusal(
+    'LIMIT_EXCEEDED',
+    `${maxWaiting} builds are waiting already; no more are taken until some have started`,
+    {
+      details: { limit: 'QUEUE_MAX_WAITING', maxWaiting },
+    },
+  );
+}
+
+/** The project's row stays locked until the end of the transaction, so numbers and times of a project go up together. */
+async function nextNumber(tx: Queryable, project: Project): Promise<{ number: number; queuedAt: Date }> {
+  const { rows } = await tx.query<{ number: number; at: Date }>(
+    `UPDATE project SET last_build_number = last_build_number + 1 WHERE id = $1
+     RETURNING last_build_number AS number, clock_timestamp()::timestamptz(3) AS at`,
+    [project.id],
+  );
+  const row = rows[0];
+  if (row === undefined) throw projectNotFound(project.name);
+  return { number: row.number, queuedAt: row.at };
+}
+
+async function insertBuild(
+  tx: Queryable,
+  { id, number, queuedAt, request }: { id: BuildId; number: number; queuedAt: Date; request: NewBuild },
+): Promise<void> {
+  const { project, settings } = request;
+  await tx.query(
+    `INSERT INTO build (id, project_id, project_name, number, status, current_phase, priority, initiator, source_version,
+       settings, overrides, queued_at, queue_deadline, retry_of, log_day)
+     VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'SUBMITTED', $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11, $12, $13)`,
+    [
+      id,
+      project.id,
+      project.name,
+      number,
+      settings.priority,
+      request.initiator,
+      settings.sourceVersion ?? null,
+      storedJson(settings),
+      storedJson(request.overrides),
+      queuedAt.toISOString(),
+      new Date(queuedAt.getTime() + settings.queuedTimeoutInMinutes * MINUTE_MS).toISOString(),
+      request.retryOf ?? null,
+      dayText(queuedAt),
+    ],
+  );
+  await tx.query(
+    'INSERT INTO build_phase (build_id, attempt, ordinal, phase_type, started_at) VALUES ($1, 0, $2, $3, $4)',
+    [id, PHASE_TYPES.indexOf('SUBMITTED'), 'SUBMITTED', queuedAt.toISOString()],
+  );
+}

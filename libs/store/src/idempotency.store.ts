@@ -1,0 +1,72 @@
+// Idempotency keys: the first request under a key does the work, the same request again gets its answer.
+import { Refusal } from '#core/errors.js';
+import type { Database } from './database.js';
+import { storedJson } from './stored-json.js';
+
+/** Who asked, what for, and under which key. */
+export interface IdempotencyPlace {
+  principal: string;
+  route: string;
+  key: string;
+}
+
+export type IdempotencyState =
+  { state: 'new' } | { state: 'running' } | { state: 'done'; status: number; body: unknown };
+
+export class IdempotencyStore {
+  constructor(private readonly db: Database) {}
+
+  /**
+   * Takes the key for this request. One of several at the same moment gets `new` and must call finish or abandon; the others get
+   * `running`, later ones `done` with the stored answer. A key older than `maxAgeMs` counts as unused.
+   * Errors: Refusal IDEMPOTENCY_MISMATCH when another request was made under the key.
+   */
+  async begin(request: IdempotencyPlace & { requestHash: string; maxAgeMs: number }): Promise<IdempotencyState> {
+    const place = [request.principal, request.route, request.key];
+    const taken = await this.db.query(
+      `INSERT INTO idempotency_key (principal, route, key, request_hash) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (principal, route, key) DO UPDATE
+         SET request_hash = excluded.request_hash, response_status = NULL, response_body = NULL, created_at = now()
+         WHERE idempotency_key.created_at < now() - $5 * interval '1 millisecond'`,
+      [...place, request.requestHash, request.maxAgeMs],
+    );
+    if (taken.rowCount === 1) return { state: 'new' };
+    const { rows } = await this.db.query<{ hash: string; status: number | null; body: unknown }>(
+      `SELECT request_hash AS hash, response_status AS status, response_body AS body FROM idempotency_key
+       WHERE principal = $1 AND route = $2 AND key = $3`,
+      place,
+    );
+    const row = rows[0];
+    if (row === undefined) return this.begin(request); // abandoned between the two statements
+    if (row.hash !== request.requestHash) {
+      throw new Refusal('IDEMPOTENCY_MISMATCH', 'the Idempotency-Key was used for another request', {
+        details: { key: request.key },
+      });
+    }
+    return row.status === null ? { state: 'running' } : { state: 'done', status: row.status, body: row.body };
+  }
+
+  /** Stores the answer of the request that got `new`. */
+  async finish(request: IdempotencyPlace & { status: number; body: unknown }): Promise<void> {
+    await this.db.query(
+      `UPDATE idempotency_key SET response_status = $4, response_body = $5::jsonb WHERE principal = $1 AND route = $2 AND key = $3`,
+      [request.principal, request.route, request.key, request.status, storedJson(request.body ?? null)],
+    );
+  }
+
+  /** Frees the key of a request that got `new` and did nothing; an answer already stored stays. */
+  async abandon(request: IdempotencyPlace): Promise<void> {
+    await this.db.query(
+      'DELETE FROM idempotency_key WHERE principal = $1 AND route = $2 AND key = $3 AND response_status IS NULL',
+      [request.principal, request.route, request.key],
+    );
+  }
+
+  /** Deletes keys older than `maxAgeMs` at `now`. Out: how many. */
+  async expire(now: Date, maxAgeMs: number): Promise<number> {
+    const { rowCount } = await this.db.query('DELETE FROM idempotency_key WHERE created_at < $1', [
+      new Date(now.getTime() - maxAgeMs).toISOString(),
+    ]);
+    return rowCount ?? 0;
+  }
+}

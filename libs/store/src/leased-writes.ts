@@ -1,0 +1,119 @@
+// What a worker writes to the build that it holds. Every write is guarded by the lease. Called by BuildsStore.
+import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
+import { Fault } from '#core/errors.js';
+import type { PhaseContext } from '#core/phase.js';
+import type { BuildState, TransitionEvent } from '#core/transitions.js';
+import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
+import type { Database } from './database.js';
+import { BUILD_CHANNEL } from './listen.js';
+import { storedJson, storedText } from './stored-json.js';
+
+/** The guard: true while the lease holds. Takes the parameters $1 to $3 of leaseValues. */
+export const HOLDS_LEASE = `id = $1 AND attempt = $2 AND worker_id = $3 AND status = 'IN_PROGRESS' AND lease_until > now()`;
+
+export function leaseValues(lease: Lease): [string, number, string] {
+  return [lease.buildId, lease.attempt, lease.workerId];
+}
+
+export function leaseLost(lease: Lease): Fault {
+  return new Fault(
+    'LEASE_LOST',
+    `worker ${lease.workerId} no longer holds build ${lease.buildId} under attempt ${lease.attempt}`,
+    { details: { buildId: lease.buildId, attempt: lease.attempt, workerId: lease.workerId } },
+  );
+}
+
+/** Prolongs the lease from now. Out: its new end by the database's clock, and whether somebody wants the build stopped. */
+export async function renewLease(
+  db: Database,
+  lease: Lease,
+  leaseMs: number,
+): Promise<{ leaseUntil: Date; stopRequested: boolean }> {
+  const { rows } = await db.query<{ lease_until: Date; stop: boolean }>(
+    `UPDATE build SET lease_until = (now() + $4 * interval '1 millisecond')::timestamptz(3) WHERE ${HOLDS_LEASE}
+     RETURNING lease_until, stop_requested_at IS NOT NULL AS stop`,
+    [...leaseValues(lease), leaseMs],
+  );
+  const row = rows[0];
+  if (row === undefined) throw leaseLost(lease);
+  return { leaseUntil: row.lease_until, stopRequested: row.stop };
+}
+
+/** Applies one event of core/transitions. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
+export async function applyLeased(
+  db: Database,
+  lease: Lease,
+  event: TransitionEvent,
+  contexts: PhaseContext[],
+  at: Date,
+): Promise<BuildState> {
+  return db.transaction(async (tx) => {
+    const { rows } = await tx.query<StandingRow>(
+      `SELECT ${STANDING_COLUMNS} FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
+      leaseValues(lease),
+    );
+    const row = rows[0];
+    if (row === undefined) throw leaseLost(lease);
+    return applyEvent(tx, standing(row), event, { contexts, at });
+  });
+}
+
+/** Columns that a worker fills in while it runs, and how a value goes in. */
+const FACTS = {
+  resolved_source_version: '$4',
+  image_digest: '$4',
+  exported_variables: '$4::jsonb',
+  cache: '$4::jsonb',
+} as const;
+
+async function setFact(db: Database, lease: Lease, column: keyof typeof FACTS, value: string): Promise<void> {
+  const { rowCount } = await db.query(
+    `WITH changed AS (UPDATE build SET ${column} = ${FACTS[column]}, version = version + 1 WHERE ${HOLDS_LEASE} RETURNING id)
+     SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM changed`,
+    [...leaseValues(lease), value],
+  );
+  if (rowCount !== 1) throw leaseLost(lease);
+}
+
+export function setResolvedSource(db: Database, lease: Lease, version: string): Promise<void> {
+  return setFact(db, lease, 'resolved_source_version', storedText(version));
+}
+
+export function setImage(db: Database, lease: Lease, digest: string): Promise<void> {
+  return setFact(db, lease, 'image_digest', storedText(digest));
+}
+
+export function setExportedVariables(db: Database, lease: Lease, variables: ExportedVariable[]): Promise<void> {
+  return setFact(db, lease, 'exported_variables', storedJson(variables));
+}
+
+export function setCache(db: Database, lease: Lease, use: CacheUse): Promise<void> {
+  return setFact(db, lease, 'cache', storedJson(use));
+}
+
+/** Writes down an artifact of this attempt; the same identifier again replaces it. */
+export async function addArtifact(db: Database, lease: Lease, artifact: Artifact): Promise<void> {
+  const { rowCount } = await db.query(
+    `WITH held AS (UPDATE build SET version = version + 1 WHERE ${HOLDS_LEASE} RETURNING id, attempt),
+     added AS (
+       INSERT INTO build_artifact (build_id, attempt, identifier, name, packaging, file_count, size_bytes, sha256, md5, location, created_at)
+       SELECT id, attempt, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM held
+       ON CONFLICT (build_id, attempt, identifier) DO UPDATE SET name = excluded.name, packaging = excluded.packaging,
+         file_count = excluded.file_count, size_bytes = excluded.size_bytes, sha256 = excluded.sha256, md5 = excluded.md5,
+         location = excluded.location, created_at = excluded.created_at)
+     SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM held`,
+    [
+      ...leaseValues(lease),
+      artifact.identifier,
+      storedText(artifact.name),
+      artifact.packaging,
+      artifact.fileCount,
+      artifact.sizeBytes,
+      artifact.sha256 ?? null,
+      artifact.md5 ?? null,
+      artifact.location,
+      artifact.createdAt.toISOString(),
+    ],
+  );
+  if (rowCount !== 1) throw leaseLost(lease);
+}

@@ -1,0 +1,149 @@
+// Rows of log_chunk: how a chunk goes in and comes out. The statements always name the day, so that Postgres opens one partition.
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw } from 'node:zlib';
+import { decodeChunkHeader } from '#core/chunk-codec.js';
+import { Fault } from '#core/errors.js';
+import type { BuildId } from '#core/ids.js';
+import type { LogChunk, LogSeal } from '#core/log-line.js';
+import { buildNotFound } from './end-build.js';
+import type { Database } from './database.js';
+
+const deflate = promisify(deflateRaw);
+const inflate = promisify(inflateRaw);
+
+/** Level 1: most of what a higher level saves, at a fraction of its time; the worker's CPU belongs to builds. */
+export function deflateBody(bytes: Buffer): Promise<Buffer> {
+  return deflate(bytes, { level: 1 });
+}
+
+/** Where the log of one attempt lies. */
+export interface LogPlace {
+  buildId: BuildId;
+  attempt: number;
+  /** `2026-11-22`. */
+  day: string;
+}
+
+/** A build's log as its row tells it. */
+export interface LogState extends LogPlace {
+  /** True while the attempt may still write. */
+  open: boolean;
+  /** Of the present attempt; null for an earlier one and while it is not sealed. */
+  seal: LogSeal | null;
+}
+
+interface LogStateRow {
+  attempt: number;
+  day: string;
+  status: string;
+  lines: string | null;
+  bytes: string | null;
+  sha256: string | null;
+  [column: string]: unknown;
+}
+
+/** In: `attempt` absent for the present one. Errors: Refusal BUILD_NOT_FOUND. */
+export async function readLogState(db: Database, buildId: BuildId, attempt?: number): Promise<LogState> {
+  const { rows } = await db.query<LogStateRow>(
+    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256
+     FROM build WHERE id = $1`,
+    [buildId],
+  );
+  const row = rows[0];
+  if (row === undefined) throw buildNotFound(buildId);
+  const present = attempt === undefined || attempt === row.attempt;
+  const seal =
+    present && row.sha256 !== null
+      ? { lineCount: Number(row.lines), byteCount: Number(row.bytes), sha256: row.sha256 }
+      : null;
+  return { buildId, attempt: attempt ?? row.attempt, day: row.day, open: present && seal === null, seal };
+}
+
+interface ChunkRow {
+  first_seq: string;
+  line_count: number;
+  first_byte: string;
+  byte_count: number;
+  header: Buffer;
+  body: Buffer;
+  [column: string]: unknown;
+}
+
+const COLUMNS = 'first_seq, line_count, first_byte, byte_count, header, body';
+const OF_PLACE = 'build_id = $1 AND attempt = $2 AND day = $3::date';
+
+/** Errors: Fault BLOB_CORRUPT. */
+export async function toChunk(row: ChunkRow): Promise<LogChunk> {
+  try {
+    const bytes = await inflate(row.body);
+    if (bytes.length !== row.byte_count) throw new Error(`expected ${row.byte_count} bytes, got ${bytes.length}`);
+    return {
+      firstSeq: Number(row.first_seq),
+      lineCount: row.line_count,
+      firstByte: Number(row.first_byte),
+      bytes,
+      ...decodeChunkHeader(row.header),
+    };
+  } catch (cause) {
+    throw new Fault('BLOB_CORRUPT', `the stored log chunk from line ${row.first_seq} cannot be read`, { cause });
+  }
+}
+
+/** Chunks from the one that holds line `fromSeq` on, in order, at most `limit`. */
+export async function chunksFromSeq(
+  db: Database,
+  place: LogPlace,
+  fromSeq: number,
+  limit: number,
+): Promise<LogChunk[]> {
+  const { rows } = await db.query<ChunkRow>(
+    `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
+       AND first_seq >= coalesce((SELECT max(first_seq) FROM log_chunk WHERE ${OF_PLACE} AND first_seq <= $4), 0)
+     ORDER BY first_seq LIMIT $5`,
+    [place.buildId, place.attempt, place.day, fromSeq, limit],
+  );
+  return Promise.all(rows.map(toChunk));
+}
+
+/** The chunk that holds byte `at` of the raw log, or the first one behind it; null at the end. */
+export async function chunkAtByte(db: Database, place: LogPlace, at: number): Promise<LogChunk | null> {
+  const { rows } = await db.query<ChunkRow>(
+    `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
+       AND first_byte >= coalesce((SELECT max(first_byte) FROM log_chunk WHERE ${OF_PLACE} AND first_byte <= $4), 0)
+       AND first_byte + byte_count > $4
+     ORDER BY first_byte LIMIT 1`,
+    [place.buildId, place.attempt, place.day, at],
+  );
+  return rows[0] === undefined ? null : toChunk(rows[0]);
+}
+
+/** The chunk that begins with line `firstSeq`, or null. */
+export async function chunkWithFirstSeq(db: Database, place: LogPlace, firstSeq: number): Promise<LogChunk | null> {
+  const { rows } = await db.query<ChunkRow>(`SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE} AND first_seq = $4`, [
+    place.buildId,
+    place.attempt,
+    place.day,
+    firstSeq,
+  ]);
+  return rows[0] === undefined ? null : toChunk(rows[0]);
+}
+
+/** Where the stored log ends: the number its next line gets, and its length in bytes. */
+export async function storedEnd(db: Database, place: LogPlace): Promise<{ lineCount: number; byteCount: number }> {
+  const { rows } = await db.query<{ lines: string; bytes: string }>(
+    `SELECT first_seq + line_count AS lines, first_byte + byte_count AS bytes FROM log_chunk WHERE ${OF_PLACE}
+     ORDER BY first_seq DESC LIMIT 1`,
+    [place.buildId, place.attempt, place.day],
+  );
+  return { lineCount: Number(rows[0]?.lines ?? 0), byteCount: Number(rows[0]?.bytes ?? 0) };
+}
+
+/** Bytes [start, end], both inclusive, of the raw log as far as it is stored; one chunk in memory at a time. */
+export async function* rawBytes(db: Database, place: LogPlace, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at <= end;) {
+    const chunk = await chunkAtByte(db, place, at);
+    if (chunk === null || chunk.firstByte > end) return;
+    yield chunk.bytes.subarray(Math.max(0, at - chunk.firstByte), end + 1 - chunk.firstByte);
+    at = chunk.firstByte + chunk.bytes.length;
+  }
+}
