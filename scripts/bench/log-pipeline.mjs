@@ -27,7 +27,10 @@ function makeReads(lineOf, lineBytes, totalBytes) {
   return reads;
 }
 
-const WORDS = 'compile link fetch resolve install running passed src/index.ts node_modules/left-pad dist warning: deprecated'.split(' ');
+const WORDS =
+  'compile link fetch resolve install running passed src/index.ts node_modules/left-pad dist warning: deprecated'.split(
+    ' ',
+  );
 function prose(line, bytes) {
   let text = `${line} `;
   for (let word = line; text.length < bytes; word += 7) text += `${WORDS[word % WORDS.length]} `;
@@ -36,7 +39,10 @@ function prose(line, bytes) {
 
 const secrets = Array.from({ length: 10 }, (_, index) => `s3cr3t/${index}+${'Ab9xQz'.repeat(1 + (index % 5))}==`);
 const inputs = [
-  { name: '10 million lines of 8 bytes', reads: makeReads((line) => `${String(line % 1e7).padStart(7, '0')}\n`, 8, 8e7 / SCALE) },
+  {
+    name: '10 million lines of 8 bytes',
+    reads: makeReads((line) => `${String(line % 1e7).padStart(7, '0')}\n`, 8, 8e7 / SCALE),
+  },
   { name: '537 MB in lines of 100 bytes', reads: makeReads((line) => prose(line, 100), 100, 5.37e8 / SCALE) },
 ];
 
@@ -64,8 +70,13 @@ async function timed(work) {
 for (const { name, reads } of inputs) {
   const megabytes = reads.reduce((sum, bytes) => sum + bytes.length, 0) / 1e6;
   const baseline = await timed(() => countNewlines(reads));
-  console.log(`${name}: baseline (newlines counted) ${baseline.seconds.toFixed(2)} s, ${(megabytes / baseline.seconds).toFixed(0)} MB/s`);
-  for (const [label, list] of [['no secrets', []], ['10 secrets', secrets]]) {
+  console.log(
+    `${name}: baseline (newlines counted) ${baseline.seconds.toFixed(2)} s, ${(megabytes / baseline.seconds).toFixed(0)} MB/s`,
+  );
+  for (const [label, list] of [
+    ['no secrets', []],
+    ['10 secrets', secrets],
+  ]) {
     const { lines, seconds } = await timed(() => throughPipeline(reads, list));
     const rate = `${(megabytes / seconds).toFixed(0)} MB/s, ${(lines / seconds / 1e6).toFixed(2)} M lines/s`;
     console.log(`  ${label}: ${seconds.toFixed(2)} s, ${rate}, ${(seconds / baseline.seconds).toFixed(2)} x baseline`);

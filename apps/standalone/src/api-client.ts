@@ -27,8 +27,9 @@ export interface BuildView {
 
 export interface ArtifactView {
   name: string;
-  downloadUrl?: string;
-  sizeBytes?: number;
+  sizeBytes: number;
+  /** A path on the API. */
+  downloadUrl: string;
 }
 
 const LOG_RETRY_MS = 500;
@@ -72,8 +73,8 @@ export class ApiClient {
           failures = 0;
           if (event.id !== undefined) lastId = event.id;
           if (event.type === 'end') return;
-          const text = textOf(event.data);
-          if (text !== undefined) hear(text);
+          if (event.type === 'lines') for (const text of textsOf(event.data)) hear(text);
+          if (event.type === 'error') throw new ApiError(500, `the log: ${event.data}`);
         }
       } catch (error) {
         if (stop.aborted || failures >= LOG_RETRIES) throw error;
@@ -88,8 +89,8 @@ export class ApiClient {
   }
 }
 
-function textOf(data: string): string | undefined {
-  if (data === '') return undefined;
-  const { text } = JSON.parse(data) as { text?: unknown };
-  return typeof text === 'string' ? text : undefined;
+/** The texts of a `lines` event: `{"lines":[{"seq","time","stream","text"}]}`. */
+function textsOf(data: string): string[] {
+  const { lines } = JSON.parse(data) as { lines: { text: string }[] };
+  return lines.map((line) => line.text);
 }

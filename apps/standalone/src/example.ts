@@ -66,6 +66,7 @@ function duration(phase: BuildView['phases'][number]): string {
 
 async function showArtifacts(api: ApiClient, build: BuildView, say: Say, stop: AbortSignal): Promise<void> {
   const path = `/v1/builds/${encodeURIComponent(build.id)}/artifacts`;
-  const { artifacts } = await api.call<{ artifacts: ArtifactView[] }>('GET', path, undefined, stop);
-  for (const artifact of artifacts) say(`artifact ${artifact.name}: ${api.url}${artifact.downloadUrl ?? path}`);
+  const { items } = await api.call<{ items: ArtifactView[] }>('GET', path, undefined, stop);
+  for (const { name, sizeBytes, downloadUrl } of items)
+    say(`artifact ${name} (${sizeBytes} bytes): ${api.url}${downloadUrl}`);
 }
