@@ -17,8 +17,7 @@ const clock = {
 
 /** Reads of READ_BYTES, cut where they fall; a few distinct ones, repeated, so that the generator costs nothing. */
 function makeReads(lineOf, lineBytes, totalBytes) {
-  const period = lineBytes * READ_BYTES;
-  const text = Buffer.alloc(Math.min(period, 16 * READ_BYTES * lineBytes, 8_388_608 - (8_388_608 % lineBytes)));
+  const text = Buffer.alloc(8_388_608 - (8_388_608 % lineBytes));
   for (let at = 0, line = 0; at < text.length; at += lineBytes, line += 1) text.write(lineOf(line), at, 'latin1');
   const reads = [];
   for (let sent = 0; sent < totalBytes; sent += text.length) {

@@ -37,7 +37,12 @@ export function describeBlobs(name: string, start: () => Promise<BlobsUnderTest>
       const chunks = [data.subarray(0, 1), data.subarray(1, 200_000), data.subarray(200_000)];
       const info = await blobs.put('builds/a b/log=1.bin', Readable.from(chunks));
       const hash = (algorithm: string) => createHash(algorithm).update(data).digest('hex');
-      expect(info).toEqual({ key: 'builds/a b/log=1.bin', sizeBytes: data.length, sha256: hash('sha256'), md5: hash('md5') });
+      expect(info).toEqual({
+        key: 'builds/a b/log=1.bin',
+        sizeBytes: data.length,
+        sha256: hash('sha256'),
+        md5: hash('md5'),
+      });
       expect((await buffer(await blobs.get('builds/a b/log=1.bin'))).equals(data)).toBe(true);
       expect(await blobs.stat('builds/a b/log=1.bin')).toEqual({ sizeBytes: data.length });
     });
@@ -114,19 +119,22 @@ export function describeBlobs(name: string, start: () => Promise<BlobsUnderTest>
       expect(await test.leftovers()).toEqual(before);
     });
 
-    it.each(['before it starts', 'while data is awaited'])('stops by the signal %s and leaves nothing behind', async (when) => {
-      const stop = new AbortController();
-      const reason = new Error('stopped by the test');
-      const data = new Readable({ read: () => undefined });
-      data.push('half');
-      if (when === 'before it starts') stop.abort(reason);
-      const stored = blobs.put('never', data, stop.signal);
-      setTimeout(() => stop.abort(reason), 20);
-      await expect(stored).rejects.toBe(reason);
-      expect(await blobs.stat('never')).toBeNull();
-      expect(await test.leftovers()).toEqual([]);
-      expect(data.destroyed).toBe(true);
-    });
+    it.each(['before it starts', 'while data is awaited'])(
+      'stops by the signal %s and leaves nothing behind',
+      async (when) => {
+        const stop = new AbortController();
+        const reason = new Error('stopped by the test');
+        const data = new Readable({ read: () => undefined });
+        data.push('half');
+        if (when === 'before it starts') stop.abort(reason);
+        const stored = blobs.put('never', data, stop.signal);
+        setTimeout(() => stop.abort(reason), 20);
+        await expect(stored).rejects.toBe(reason);
+        expect(await blobs.stat('never')).toBeNull();
+        expect(await test.leftovers()).toEqual([]);
+        expect(data.destroyed).toBe(true);
+      },
+    );
 
     it('lets the last of two writers win whole', async () => {
       await Promise.all([put('race', 'a'.repeat(100_000)), put('race', 'b'.repeat(100_000))]);

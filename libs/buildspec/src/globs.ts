@@ -72,7 +72,6 @@ function matchParts(parts: readonly Part[], names: readonly string[]): boolean {
   while (name < names.length) {
     const now = parts[part];
     if (now === ANY_PARTS) {
-      if (part === parts.length - 1) return true;
       lastAny = part;
       lastName = name;
       part += 1;

@@ -160,14 +160,13 @@ class TreeBuilder {
     return { kind: 'map', entries: own, place, size };
   }
 
-  /** Of several merged maps the first that has a key wins (YAML 1.1 merge type). */
+  /** Of several merged maps the first that has a key wins (YAML 1.1 merge type). Their aliases were paid for when they were read. */
   private merge(value: YamlNode, into: Entries): void {
     for (const part of value.kind === 'list' ? value.items : [value]) {
       if (part.kind !== 'map') {
         this.findings.error('<<', 'a map, or a list of maps', says(part), part.place);
         continue;
       }
-      this.spend(part);
       for (const [key, entry] of part.entries) if (!into.has(key)) into.set(key, entry);
     }
   }

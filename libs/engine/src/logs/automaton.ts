@@ -1,6 +1,7 @@
 // An Aho-Corasick automaton over byte sequences: finds all of them in one pass, whatever their overlaps. Called by mask.ts alone.
 // It knows bytes and positions, not secrets. Two layouts for speed and size: the states near the root, where a text without a match
 // stays, are dense rows over byte classes; the deep ones are sparse (17 bytes each) with failure links.
+import { growTrie } from './trie.js';
 
 /** Dense states at most; with every byte a class of its own they take 4 MiB. */
 const MAX_DENSE_STATES = 4096;
@@ -66,20 +67,18 @@ export class Automaton {
     let at = from;
     let now = state;
     while (at < to) {
-      // Dense states are shallower than the shortest sequence: nothing can match in them.
-      while (now < denseEnd && at < to) {
-        now = rows[now + classOf[bytes[at]!]!]!;
-        at += 1;
-      }
-      if (now < denseEnd) break;
-      for (;;) {
-        const length = this.#matched[now - sparseBase]!;
-        if (length > 0) onMatch(at, length);
-        if (at >= to) break;
+      if (now < denseEnd) {
+        // Dense states are shallower than the shortest sequence: nothing can match in them.
+        do {
+          now = rows[now + classOf[bytes[at]!]!]!;
+          at += 1;
+        } while (now < denseEnd && at < to);
+      } else {
         now = this.#stepSparse(now - sparseBase, bytes[at]!);
         at += 1;
-        if (now < denseEnd) break;
       }
+      const length = now < denseEnd ? 0 : this.#matched[now - sparseBase]!;
+      if (length > 0) onMatch(at, length);
     }
     return now;
   }
@@ -154,70 +153,4 @@ export class Automaton {
       }
     }
   }
-}
-
-interface Trie {
-  byte: Uint8Array;
-  depth: Int32Array;
-  parent: Int32Array;
-  firstChild: Int32Array;
-  matched: Int32Array;
-}
-
-/** The trie of the sequences, its states numbered breadth first. */
-function growTrie(sequences: readonly Buffer[]): Trie {
-  // 1. Sorted, each sequence shares its longest known prefix with the one before: no search for children.
-  const sorted = [...sequences].sort((a, b) => Buffer.compare(a, b));
-  const bound = sorted.reduce((sum, sequence) => sum + sequence.length, 1);
-  const walk = { byte: new Uint8Array(bound), depth: new Int32Array(bound), parent: new Int32Array(bound) };
-  const ends = new Uint8Array(bound);
-  const path: number[] = [0];
-  let count = 1;
-  let before: Buffer = Buffer.alloc(0);
-  for (const sequence of sorted) {
-    let shared = 0;
-    while (shared < before.length && shared < sequence.length && before[shared] === sequence[shared]) shared += 1;
-    for (let at = shared; at < sequence.length; at += 1) {
-      walk.byte[count] = sequence[at]!;
-      walk.depth[count] = at + 1;
-      walk.parent[count] = path[at]!;
-      path[at + 1] = count++;
-    }
-    ends[path[sequence.length]!] = 1;
-    before = sequence;
-  }
-  return renumber(walk, ends, count);
-}
-
-/** Depth-first numbers to breadth-first ones, by a counting sort on depth; it is stable, so siblings stay together. */
-function renumber(
-  walk: { byte: Uint8Array; depth: Int32Array; parent: Int32Array },
-  ends: Uint8Array,
-  count: number,
-): Trie {
-  let deepest = 0;
-  for (let state = 0; state < count; state += 1) deepest = Math.max(deepest, walk.depth[state]!);
-  const next = new Int32Array(deepest + 2);
-  for (let state = 0; state < count; state += 1) next[walk.depth[state]! + 1]! += 1;
-  for (let depth = 0; depth <= deepest; depth += 1) next[depth + 1]! += next[depth]!;
-  const renamed = new Int32Array(count);
-  for (let state = 0; state < count; state += 1) renamed[state] = next[walk.depth[state]!]!++;
-  const trie: Trie = {
-    byte: new Uint8Array(count),
-    depth: new Int32Array(count),
-    parent: new Int32Array(count),
-    firstChild: new Int32Array(count + 1),
-    matched: new Int32Array(count),
-  };
-  for (let state = 0; state < count; state += 1) {
-    const name = renamed[state]!;
-    trie.byte[name] = walk.byte[state]!;
-    trie.depth[name] = walk.depth[state]!;
-    trie.parent[name] = renamed[walk.parent[state]!]!;
-    trie.matched[name] = ends[state] === 1 ? walk.depth[state]! : 0;
-  }
-  for (let state = 1; state < count; state += 1) trie.firstChild[trie.parent[state]! + 1]! += 1;
-  trie.firstChild[0] = 1;
-  for (let state = 0; state < count; state += 1) trie.firstChild[state + 1]! += trie.firstChild[state]!;
-  return trie;
 }

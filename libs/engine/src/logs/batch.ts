@@ -101,6 +101,14 @@ export class Batch {
     return { lineCount: this.#seq, byteCount: this.#byte, sha256: this.#hash.digest('hex') };
   }
 
+  /** Sends nothing more, but for what is on its way; `error` comes out of every later call. */
+  abandon(error: unknown): void {
+    this.#failure ??= { error };
+    this.#queue = [];
+    this.#waitingBytes = 0;
+    this.#wake?.();
+  }
+
   #close(at: number): void {
     const chunk = this.#gathering.take(this.#seq, this.#byte);
     this.#seq += chunk.lineCount;
@@ -116,14 +124,11 @@ export class Batch {
     try {
       for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
         await this.#sink.append(chunk);
-        this.#waitingBytes -= chunk.bytes.length;
+        this.#waitingBytes = Math.max(0, this.#waitingBytes - chunk.bytes.length);
         this.#wake?.();
       }
     } catch (error) {
-      this.#failure = { error };
-      this.#queue = [];
-      this.#waitingBytes = 0;
-      this.#wake?.();
+      this.abandon(error);
     }
     this.#sending = null;
     if (this.#failure === null && this.#gathering.lineCount > 0) this.#onFree();

@@ -3,8 +3,8 @@
 
 const PREFIXES = ['AKIA', 'ASIA'].map((prefix) => Buffer.from(prefix));
 const PREFIX_LENGTH = 4;
-/** Length of an access key id, bytes. */
-export const KEY_ID_LENGTH = 20;
+/** Of the whole id, bytes. */
+const KEY_ID_LENGTH = 20;
 
 /**
  * Tells every access key id that lies wholly in `bytes`, by rising start per prefix.

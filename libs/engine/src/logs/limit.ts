@@ -91,9 +91,9 @@ class Tail {
   push(block: LineBlock): void {
     this.#blocks.push({ ...block, bytes: Buffer.from(block.bytes) });
     this.#bytes += block.bytes.length;
-    for (let oldest = this.#blocks[this.#first]!; this.#bytes - oldest.bytes.length >= this.maxBytes;) {
+    for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
+      if (this.#bytes - oldest.bytes.length < this.maxBytes) break;
       this.#drop(oldest);
-      oldest = this.#blocks[this.#first]!;
     }
     // The dropped ones leave the array now and then, so that each push costs the same on average.
     if (this.#first > 64 && this.#first > this.#blocks.length / 2) {
@@ -103,10 +103,14 @@ class Tail {
   }
 
   take(): { blocks: LineBlock[]; missingLines: number; missingBytes: number } {
-    const oldest = this.#blocks[this.#first];
+    const oldest = this.#oldest;
     if (oldest !== undefined && this.#bytes > this.maxBytes) this.#trim(oldest);
     const blocks = this.#blocks.slice(this.#first);
     return { blocks, missingLines: this.#missingLines, missingBytes: this.#missingBytes };
+  }
+
+  get #oldest(): LineBlock | undefined {
+    return this.#blocks[this.#first];
   }
 
   #trim(oldest: LineBlock): void {

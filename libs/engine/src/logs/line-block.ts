@@ -24,9 +24,3 @@ export function skipLines(bytes: Buffer, from: number, count: number): number {
   }
   return at;
 }
-
-export function countNewlines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = 0; at < bytes.length; at += 1) if (bytes[at] === NEWLINE) count += 1;
-  return count;
-}

@@ -47,7 +47,7 @@ export class Lines {
     let rest = bytes;
     const newline = bytes.indexOf(NEWLINE);
     const firstEnd = newline === -1 ? bytes.length : newline;
-    if (this.#heldLength > 0 || newline === -1) {
+    if (this.#heldLength > 0 || this.#carried !== null || newline === -1) {
       this.#holdLine(bytes.subarray(0, firstEnd), now, out);
       if (newline === -1) return out;
       this.#release(now, out);

@@ -30,7 +30,7 @@ export interface LogPipelineOptions {
 }
 
 /**
- * Call order: write, say and addSecrets in any order and from anywhere, then end once.
+ * Call order: write, say and addSecrets in any order and from anywhere, then end once (or abandon).
  * Callers are served one at a time, in the order of their calls. Every call resolves when its lines are on their way and there is room
  * for more, so awaiting write is what slows the build down when the sink is slow.
  * Errors: what the sink's append threw, out of the next call and of end. After an error nothing more reaches the sink.
@@ -108,6 +108,16 @@ export class LogPipeline {
     return this.#ending;
   }
 
+  /**
+   * Lets the log go without its end and its seal: the lease is lost, or another worker goes on with the build.
+   * What is held or gathered is not sent; `reason` comes out of waiting and later calls.
+   */
+  abandon(reason: unknown): void {
+    this.#failure ??= { error: reason };
+    this.#batch.abandon(reason);
+    this.#stopAlarm();
+  }
+
   async #finish(): Promise<LogSeal> {
     const now = this.#clock.now();
     await this.#deliver(this.#lines.push(this.#mask.end(), now), now);
@@ -143,7 +153,7 @@ export class LogPipeline {
 
   /** Wakes the stations when the first of them is due. */
   #setAlarm(): void {
-    if (this.#ending !== null) return;
+    if (this.#ending !== null || this.#failure !== null) return;
     const due = Math.min(this.#lines.openDueAt ?? Infinity, this.#batch.dueAt ?? Infinity);
     if (due === Infinity || (this.#alarm !== null && this.#alarm.at <= due)) return;
     this.#stopAlarm();

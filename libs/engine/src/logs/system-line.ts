@@ -1,4 +1,4 @@
-// How Kilnyard's own lines look in a build's log: CodeBuild's form, `[Container] YYYY/MM/DD HH:MM:SS.ffffff text`, UTC (codebuild-contract C9).
+// How Kilnyard's own lines look in a build's log: CodeBuild's form, `[Container] YYYY/MM/DD HH:MM:SS.ffffff text`, UTC (codebuild-contract C8).
 import { SYSTEM_PREFIX } from './lines.js';
 
 /** Gives every line of the text the prefix and the time; lines that have the prefix already stay as they are. */

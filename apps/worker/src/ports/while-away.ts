@@ -1,0 +1,22 @@
+// The database may be away for a while (a restart, a fail-over): what a running build has to write waits for it.
+import { Fault } from '#core/errors.js';
+import type { Clock } from '#core/clock.js';
+
+/** How long a running build's write waits for the database. */
+export const DATABASE_AWAY_MS = 60_000;
+const FIRST_WAIT_MS = 100;
+const LAST_WAIT_MS = 2_000;
+
+/** Tries again while the database does not answer. Errors: its Fault DATABASE_UNAVAILABLE after DATABASE_AWAY_MS; any other at once. */
+export async function whileAway<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  const until = clock.now().getTime() + DATABASE_AWAY_MS;
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LAST_WAIT_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      const away = error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE';
+      if (!away || clock.now().getTime() > until) throw error;
+      await clock.sleep(wait);
+    }
+  }
+}
