@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { DiskBlobs } from '#blobs/disk-blobs.js';
 import type { Settings } from '#config/settings.js';
+import { Fault } from '#core/errors.js';
 import { asWorkerId, type WorkerId } from '#core/ids.js';
 import type { Backend } from '#engine/backend/backend.js';
 import { DockerBackend } from '#engine/backend/docker/docker-backend.js';
@@ -85,7 +86,10 @@ export async function startWorker(
       secret: (reference) => secrets.secret(reference),
       upload: async (uploadId) => {
         const upload = await uploads.get(uploadId);
-        return { format: upload.format, open: async () => Readable.from(await blobs.get(upload.location)) };
+        return {
+          format: archiveFormat(upload.format),
+          open: async () => Readable.from(await blobs.get(upload.location)),
+        };
       },
     }),
   );
@@ -198,6 +202,11 @@ export async function startWorker(
       return closing;
     },
   };
+}
+
+function archiveFormat(format: string): 'zip' | 'tar.gz' {
+  if (format === 'zip' || format === 'tar.gz') return format;
+  throw new Fault('INTERNAL', `an upload of the unknown format ${format}`);
 }
 
 function queueSettings(settings: WorkerSettings): { redisUrl: string; prefix: string } {
