@@ -54,7 +54,7 @@ function runAt(chunk: LogChunk, index: number): LineRun {
 /**
  * The header as bytes: version, then LEB128 numbers: count of runs; per run its count, its stream's index in LOG_STREAMS and its time as
  * the difference in ms from the run before (zigzag); count of open lines; per open line the distance from the one before, and its length.
- * Errors: RangeError for a number that is no whole number from 0 to 2^53.
+ * Errors: RangeError for a number that is no whole number from 0 to 2^53 (times within 140,000 years of each other are).
  */
 export function encodeChunkHeader(header: ChunkHeader): Buffer {
   const out: number[] = [HEADER_VERSION];
