@@ -5,6 +5,7 @@ import type { Finding } from '#core/errors.js';
 
 const text = z.string().trim().min(1);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const yesNo = z.enum(['true', 'false']).transform((word) => word === 'true');
 const list = z.string().transform((words) =>
   words
     .split(',')
@@ -83,6 +84,11 @@ export const SECTIONS = {
       about: 'How long a claim holds without being renewed.',
     },
     SWEEP_MS: { schema: whole(500, 600_000), default: '5000', about: 'How often queue and leases are looked over.' },
+    DISK_CHECK_MS: {
+      schema: whole(500, 600_000),
+      default: '10000',
+      about: 'How often the disk use of a running build is looked at.',
+    },
     DRAIN_GRACE_MS: {
       schema: whole(0, 86_400_000),
       default: '30000',
@@ -104,6 +110,12 @@ export const SECTIONS = {
       schema: list,
       default: '169.254.0.0/16,100.100.100.200/32,fd00:ec2::254/128',
       about: 'Addresses that no build may reach, beside the host itself.',
+    },
+    REQUIRE_FIREWALL: {
+      schema: yesNo,
+      default: 'true',
+      about:
+        'Take no builds while the way from builds to this host is open; false: take them and report the worker degraded.',
     },
     PRIVILEGED_PROJECTS: { schema: list, default: '', about: 'Projects that may ask for privilegedMode.' },
     SPOOL_LIMIT_BYTES: {
