@@ -2,7 +2,7 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { Blobs } from '#blobs/blobs.js';
 import { Metrics } from '#observe/metrics.js';
-import { BuildQueue } from '#queue/build-queue.js';
+import { BuildQueue } from '#queue/producer.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';

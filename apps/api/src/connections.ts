@@ -3,7 +3,7 @@ import type { Blobs } from '#blobs/blobs.js';
 import type { Settings } from '#config/settings.js';
 import type { Logger } from '#observe/logger.js';
 import type { Metrics } from '#observe/metrics.js';
-import type { BuildQueue } from '#queue/build-queue.js';
+import type { BuildQueue } from '#queue/producer.js';
 import type { Database } from '#store/database.js';
 import type { Listener } from '#store/listen.js';
 import type { MasterKey } from '#store/seal.js';

@@ -6,7 +6,7 @@ import { QueueCountsStore } from '#store/queue-counts.store.js';
 import { TokensStore } from '#store/tokens.store.js';
 import { AppModule } from './app.module.js';
 import type { Connections } from './connections.js';
-import { serveDocs } from './docs/openapi.js';
+import { serveDocs } from './docs/serve-docs.js';
 import { AllowedMethods } from './http/allowed-methods.js';
 import { Authenticator } from './http/authenticate.js';
 import { addBodyParsers } from './http/body-parsers.js';

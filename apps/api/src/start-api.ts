@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { DiskBlobs } from '#blobs/disk-blobs.js';
 import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
-import { BuildQueue } from '#queue/build-queue.js';
+import { BuildQueue } from '#queue/producer.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
 import { readMasterKey } from '#store/seal.js';

@@ -1,5 +1,6 @@
 // Puts ids into the queue, after the commit. Called by the API and by the sweep; fails fast, since the sweep mends what is missing.
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { Fault, messageOf } from '#core/errors.js';
@@ -70,24 +71,32 @@ export class BuildQueue {
     this.#redis.disconnect();
   }
 
+  /** Waits for the connection (a fresh queue has none yet) and does the work, all of it within QUEUE_TIMEOUT_MS. */
   private async within<T>(work: () => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new Error(`no answer within ${QUEUE_TIMEOUT_MS} ms`));
-      }, QUEUE_TIMEOUT_MS);
-    });
-    const working = work();
-    working.catch(() => undefined); // when it is late, nobody listens to it any more
+    const late = AbortSignal.timeout(QUEUE_TIMEOUT_MS);
+    const done = new AbortController();
     try {
-      return await Promise.race([working, late]);
+      if (this.#redis.status !== 'ready')
+        await once(this.#redis, 'ready', { signal: AbortSignal.any([late, done.signal]) });
+      const working = work();
+      working.catch(() => undefined); // when it is late, nobody listens to it any more
+      return await Promise.race([working, rejectionOf(late, done.signal)]);
     } catch (error) {
-      throw new Fault('QUEUE_UNAVAILABLE', `the queue does not answer: ${messageOf(error)}`, {
-        cause: error,
-        retryable: true,
-      });
+      const why = late.aborted ? `no answer within ${QUEUE_TIMEOUT_MS} ms` : messageOf(error);
+      throw new Fault('QUEUE_UNAVAILABLE', `the queue does not answer: ${why}`, { cause: error, retryable: true });
     } finally {
-      clearTimeout(timer);
+      done.abort();
     }
   }
+}
+
+/** Rejects when `signal` aborts; `done` ends the watch. */
+function rejectionOf(signal: AbortSignal, done: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true, signal: done });
+  });
 }

@@ -137,7 +137,7 @@ describe('refuses', () => {
     }
     const header = await tar([{ name: 'x', pax: { comment: 'c'.repeat(6_000_000) } }]);
     await expect(fetchUpload(header)).rejects.toMatchObject({
-      message: expect.stringContaining('entry header of over'),
+      message: expect.stringContaining('Header exceeds max size'),
     });
   });
 

@@ -22,6 +22,10 @@ export async function copyHistory(
   const args = ['fetch', '--quiet', '--force', '--no-write-fetch-head', '--update-shallow'];
   if (depth !== 'full') args.push(`--depth=${depth}`, '--no-tags');
   await session.local([...args, '--', mirror.folder, `+${found.mirrorRef}:${nameInCheckout(found)}`], { cwd: into });
+  // Not as the fetch's target: git may be bringing the same tag along by itself.
+  if (found.remoteRef?.startsWith('refs/tags/')) {
+    await session.local(['update-ref', found.remoteRef, 'refs/kilnyard/source'], { cwd: into });
+  }
   await session.local(['config', 'remote.origin.url', session.location.url], { cwd: into });
   await session.local(['config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'], { cwd: into });
 }
@@ -36,10 +40,10 @@ export async function writeFiles(session: GitSession, commit: string, into: stri
   await rm(join(into, '.git', 'logs'), { recursive: true, force: true });
 }
 
-/** Branches appear as the remote's, tags as tags, anything else under a name of ours, so that `git describe` and `git log origin/x` work. */
+/** Branches and pull requests appear as the remote's; tags are set afterwards; anything else has a name of ours, so that `git describe` and `git log origin/x` work. */
 function nameInCheckout({ remoteRef }: MirroredCommit): string {
-  if (remoteRef?.startsWith('refs/tags/')) return remoteRef;
   if (remoteRef?.startsWith('refs/heads/')) return `refs/remotes/origin/${remoteRef.slice('refs/heads/'.length)}`;
-  if (remoteRef?.startsWith('refs/')) return `refs/remotes/origin/${remoteRef.slice('refs/'.length)}`;
+  if (remoteRef?.startsWith('refs/') && !remoteRef.startsWith('refs/tags/'))
+    return `refs/remotes/origin/${remoteRef.slice('refs/'.length)}`;
   return 'refs/kilnyard/source';
 }

@@ -8,7 +8,7 @@ import { FetchGuard, type SourceLimits } from './disk-limit.js';
 import { GitExit } from './git-command.js';
 import { copyHistory, writeFiles } from './git-checkout.js';
 import { parseCredential, type SourceCredential } from './git-credentials.js';
-import { isCorruption, translateGitFailure } from './git-failure.js';
+import { cleanText, isCorruption, translateGitFailure } from './git-failure.js';
 import { checkGitLocation, mirrorName, type GitLocation } from './git-location.js';
 import { GitMirror, type Depth, type MirroredCommit } from './git-mirror.js';
 import { askRemote, type RemoteRefs } from './git-remote.js';
@@ -203,6 +203,9 @@ export function depthOf(gitCloneDepth: number | undefined): Depth {
 /** The copy out of a mirror failed. Becomes a fault when it still does with a fresh mirror. */
 class DamagedMirror extends Fault {
   constructor(cause: GitExit) {
-    super('INTERNAL', `a local mirror could not be read: ${messageOf(cause)}`, { cause, retryable: true });
+    super('INTERNAL', `a local mirror could not be read: ${messageOf(cause)}: ${cleanText(cause.stderr, [])}`, {
+      cause,
+      retryable: true,
+    });
   }
 }

@@ -1,32 +1,24 @@
 // Room: source. Unpacks tar and tar.gz through the tree writer.
-import { Transform, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract, type Extract } from 'tar-stream';
 import { KilnyardError, PhaseFailure, messageOf } from '#core/errors.js';
 import { refuse, type TreeWriter } from './tree-writer.js';
 
-/** Names and attributes of one entry (pax, GNU long names) may take this much before its contents must come; the parser keeps them in memory. */
-export const MAX_TAR_HEADER_BYTES = 2 ** 20;
-
 type Entry = Extract extends AsyncIterable<infer E> ? E : never;
 
 /**
- * Unpacks a tar stream.
+ * Unpacks a tar stream. The parser itself bounds what one header may take in memory.
  * Errors: PhaseFailure CLIENT_ERROR (damaged, an entry that is not allowed), SOURCE_TOO_LARGE; the signal's reason.
  */
 export async function untar(data: Readable, gzipped: boolean, writer: TreeWriter, signal: AbortSignal): Promise<void> {
   const parser = extract();
-  const guard = new HeaderGuard();
-  const feeding = gzipped
-    ? pipeline(data, createGunzip(), guard, parser, { signal })
-    : pipeline(data, guard, parser, { signal });
+  const feeding = gzipped ? pipeline(data, createGunzip(), parser, { signal }) : pipeline(data, parser, { signal });
   // The loop below ends with the same error; this only keeps the promise from going unheard.
   feeding.catch(() => undefined);
   try {
     for await (const entry of parser) {
-      guard.progress();
-      entry.on('data', () => guard.progress());
       await unpack(entry, writer);
       entry.resume();
     }
@@ -54,30 +46,6 @@ async function unpack(entry: Entry, writer: TreeWriter): Promise<void> {
       return writer.hardLink(name, linkname ?? '');
     default:
       throw refuse(name, `it is a ${type ?? 'thing of an unknown kind'}; expected files, folders and links`);
-  }
-}
-
-/** Stops a header that never ends (a small gz can hold gigabytes of one) before the parser has it all in memory. */
-class HeaderGuard extends Transform {
-  private sinceProgress = 0;
-
-  progress(): void {
-    this.sinceProgress = 0;
-  }
-
-  override _transform(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error: Error | null, chunk?: Buffer) => void,
-  ): void {
-    this.sinceProgress += chunk.length;
-    const over = this.sinceProgress > MAX_TAR_HEADER_BYTES;
-    done(
-      over
-        ? new PhaseFailure('CLIENT_ERROR', `the tar archive has an entry header of over ${MAX_TAR_HEADER_BYTES} bytes`)
-        : null,
-      chunk,
-    );
   }
 }
 

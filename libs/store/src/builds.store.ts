@@ -190,7 +190,8 @@ export class BuildsStore {
   /** Waiting builds, oldest first. */
   async queuedIds(limit: number): Promise<BuildId[]> {
     const { rows } = await this.db.query<{ id: string }>(
-      `SELECT id FROM build WHERE status = 'IN_PROGRESS' AND current_phase = 'QUEUED' ORDER BY queued_at, id LIMIT $1`,
+      `SELECT id FROM build WHERE status = 'IN_PROGRESS' AND current_phase = 'QUEUED' AND queued_at > '-infinity'
+       ORDER BY queued_at, id LIMIT $1`,
       [limit],
     );
     return rows.map((row) => asBuildId(row.id));

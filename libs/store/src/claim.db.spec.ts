@@ -146,13 +146,15 @@ describe('with 100,000 waiting builds', () => {
        SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'ada', '{}', '{}', now() + n * interval '1 ms', now(), current_date
        FROM project p, generate_series(1, 5000) n`,
     );
-    await db.query('ANALYZE build');
-    const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${PICK}`);
-    const nodes = flatten(rows[0]!['QUERY PLAN'][0].Plan);
-    expect(nodes.filter((node) => node['Index Name'] === 'build_waiting').length).toBeGreaterThanOrEqual(3);
-    expect(nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === 'build')).toEqual([]);
-    const most = Math.max(...nodes.map((node) => node['Actual Rows'] * node['Actual Loops']));
-    expect(most).toBeLessThan(500);
+    // First as it is right after a sudden flood, when the planner knows nothing of it yet.
+    for (const statistics of ['SELECT 1', 'ANALYZE build']) {
+      await db.query(statistics);
+      const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${PICK}`);
+      const nodes = flatten(rows[0]!['QUERY PLAN'][0].Plan);
+      expect(nodes.filter((node) => node['Index Name'] === 'build_waiting')).toHaveLength(3);
+      const most = Math.max(...nodes.map((node) => node['Actual Rows'] * node['Actual Loops']));
+      expect(most).toBeLessThan(500);
+    }
   });
 });
 

@@ -48,7 +48,7 @@ async function markStop(tx: Queryable, id: BuildId, attempt: number, by: string)
 
 /** Ends builds that have waited past their queue deadline. Out: their ids. */
 export async function expireQueued(db: Database, now: Date): Promise<BuildId[]> {
-  const due = `status = 'IN_PROGRESS' AND current_phase = 'QUEUED' AND queue_deadline <= $1`;
+  const due = `status = 'IN_PROGRESS' AND current_phase = 'QUEUED' AND queue_deadline > '-infinity' AND queue_deadline <= $1`;
   return endEach(db, { due, order: 'queue_deadline', now }, () => ({
     event: 'TIME_OUT',
     contexts: [

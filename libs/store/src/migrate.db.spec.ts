@@ -51,7 +51,7 @@ describe('migrate', () => {
       const files = [{ path: 'schema.prisma', content: schema }];
       const diff = (externalTables: string[]) =>
         engine.diff({
-          from: { tag: 'url', url },
+          from: { tag: 'schemaDatasource', files, configDir: '' },
           to: { tag: 'schemaDatamodel', files },
           script: true,
           exitCode: true,

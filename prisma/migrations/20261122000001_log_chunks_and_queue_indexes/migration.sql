@@ -26,15 +26,16 @@ CREATE INDEX "log_chunk_bytes" ON "log_chunk" ("build_id", "attempt", "first_byt
 
 CREATE TABLE "log_chunk_default" PARTITION OF "log_chunk" DEFAULT;
 
--- The queue's pick (libs/store/src/pick.ts): the waiting builds of each project in the order in which they start.
-CREATE INDEX "build_waiting" ON "build" ("project_name", "priority" DESC, "queued_at", "id")
+-- The queue's pick (libs/store/src/pick.ts): the waiting builds of each project in the order in which they start. The collation
+-- makes it the only index that can serve the pick's conditions, so the planner has no other to choose when its statistics are old.
+CREATE INDEX "build_waiting" ON "build" ("project_name" COLLATE "C", "priority" DESC, "queued_at", "id")
     WHERE "status" = 'IN_PROGRESS' AND "current_phase" = 'QUEUED' AND "stop_requested_at" IS NULL;
 
--- Waiting builds by age: the sweep's list, the queue timeout.
+-- Waiting builds by age: the sweep's list, the queue timeout. The last condition, always true, keeps the pick away from them.
 CREATE INDEX "build_waiting_age" ON "build" ("queued_at", "id")
-    WHERE "status" = 'IN_PROGRESS' AND "current_phase" = 'QUEUED';
+    WHERE "status" = 'IN_PROGRESS' AND "current_phase" = 'QUEUED' AND "queued_at" > '-infinity';
 CREATE INDEX "build_queue_deadline" ON "build" ("queue_deadline")
-    WHERE "status" = 'IN_PROGRESS' AND "current_phase" = 'QUEUED';
+    WHERE "status" = 'IN_PROGRESS' AND "current_phase" = 'QUEUED' AND "queue_deadline" > '-infinity';
 
 -- Running builds: counted by project for fairness and limits, and looked over for leases that ran out.
 CREATE INDEX "build_running" ON "build" ("project_name", "lease_until")

@@ -138,7 +138,7 @@ export class ArtifactsController {
     return { items, truncated: false };
   }
 
-  @Get(':artifact/files/*path')
+  @Get(':artifact/files/*')
   @Describe({
     summary: 'Download one file of a folder artifact',
     description: 'Always as an attachment of unknown type, so that nothing that a build made runs in a browser.',

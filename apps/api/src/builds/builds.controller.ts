@@ -58,6 +58,7 @@ export class BuildsController {
         },
       },
     },
+    bodyOptional: true,
     idempotent: true,
     errors: START_ERRORS,
   })

@@ -5,7 +5,7 @@ import type { Build, BuildOverrides } from '#core/build.js';
 import { publicBuildId, type BuildId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import type { Logger } from '#observe/logger.js';
-import { BuildQueue } from '#queue/build-queue.js';
+import { BuildQueue } from '#queue/producer.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';

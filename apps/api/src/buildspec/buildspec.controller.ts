@@ -1,6 +1,6 @@
 // Checks a buildspec without running it.
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiConsumes, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { Describe } from '../docs/describe.js';
 import { finding } from '../docs/schemas.js';
@@ -21,6 +21,7 @@ const EXAMPLE = 'version: 0.2\nphases:\n  build:\n    commands:\n      - make\n'
 export class BuildspecController {
   @Post('validate')
   @HttpCode(200)
+  @ApiConsumes('application/json', 'text/yaml')
   @Describe({
     summary: 'Check a buildspec',
     description:

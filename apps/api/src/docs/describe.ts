@@ -19,6 +19,8 @@ export interface Description {
   params?: Record<string, { description: string; example: string }>;
   headers?: Record<string, { description: string; example?: string }>;
   bodyExamples?: Record<string, { summary: string; value: unknown }>;
+  /** The body may be left out. */
+  bodyOptional?: boolean;
   /** Takes an Idempotency-Key. */
   idempotent?: boolean;
   /** Needs no token. */
@@ -42,10 +44,19 @@ export function Describe(route: Description): MethodDecorator {
     ApiOperation({ summary: route.summary, description: route.description }),
     ...(route.open === true ? [] : [ApiSecurity('token')]),
     ...Object.entries(route.params ?? {}).map(([name, param]) =>
-      ApiParam({ name, ...param, schema: { type: 'string' } }),
+      ApiParam({ name, description: param.description, schema: { type: 'string', example: param.example } }),
     ),
-    ...Object.entries(route.headers ?? {}).map(([name, header]) => ApiHeader({ name, required: false, ...header })),
-    ...(route.bodyExamples === undefined ? [] : [ApiBody({ examples: route.bodyExamples, schema: {} })]),
+    ...Object.entries(route.headers ?? {}).map(([name, header]) =>
+      ApiHeader({
+        name,
+        required: false,
+        description: header.description,
+        schema: { type: 'string', ...(header.example === undefined ? {} : { example: header.example }) },
+      }),
+    ),
+    ...(route.bodyExamples === undefined
+      ? []
+      : [ApiBody({ examples: route.bodyExamples, schema: {}, required: route.bodyOptional !== true })]),
     ...(route.idempotent === true
       ? [
           ApiHeader({

@@ -54,8 +54,22 @@ export function componentSchemas(): Record<string, JsonSchema> {
 export function convertSchema(schema: unknown): { schema: JsonSchema } | undefined {
   if (!(schema instanceof z.ZodType)) return undefined;
   if (z.globalRegistry.get(schema)?.id !== undefined) return { schema: schemaRef(schema) };
-  const made = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any' });
+  const made = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => asQueryNumber(jsonSchema),
+  });
   return { schema: withoutHeads(made as JsonSchema) };
+}
+
+/** Query parameters come as text, but a whole number is what people are to write. */
+function asQueryNumber(jsonSchema: JsonSchema): void {
+  const { wholeNumber } = jsonSchema;
+  if (typeof wholeNumber !== 'object' || wholeNumber === null) return;
+  delete jsonSchema['wholeNumber'];
+  delete jsonSchema['pattern'];
+  Object.assign(jsonSchema, { type: 'integer' }, wholeNumber);
 }
 
 function withoutHeads(schema: JsonSchema): JsonSchema {

@@ -1,7 +1,7 @@
 // How each part is looked at.
 import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
-import type { BuildQueue } from '#queue/build-queue.js';
+import type { BuildQueue } from '#queue/producer.js';
 import type { Database } from '#store/database.js';
 import type { WorkersStore } from '#store/workers.store.js';
 import { judgeWorkers, type Check, type ComponentName } from './health.js';

@@ -31,8 +31,10 @@ function step(wanted: Wanted, token: string, open: string[]): Wanted | null {
     case 'value':
     case 'value or ]':
       if (token === 'scalar' || token === 'string') return after();
-      if (token === '{') return open.push('}') && 'key or }';
-      if (token === '[') return open.push(']') && 'value or ]';
+      if (token === '{' || token === '[') {
+        open.push(token === '{' ? '}' : ']');
+        return token === '{' ? 'key or }' : 'value or ]';
+      }
       return token === ']' && wanted === 'value or ]' ? close() : null;
     case 'key':
     case 'key or }':

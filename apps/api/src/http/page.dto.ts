@@ -4,11 +4,12 @@ import { z } from 'zod';
 export const MAX_PAGE = 100;
 export const DEFAULT_PAGE = 50;
 
-/** Query parameters arrive as text. */
+/** A whole number in a query, where everything arrives as text. The bounds also go into the documentation (docs/schemas.ts). */
 export const wholeNumber = (min: number, max: number) =>
   z
     .string()
     .regex(/^-?\d{1,15}$/, 'a whole number')
+    .meta({ wholeNumber: { minimum: min, maximum: max } })
     .transform(Number)
     .pipe(z.number().int().min(min).max(max));
 

@@ -26,7 +26,7 @@ const NAME_PARAM = {
 export class ParametersController {
   constructor(private readonly parameters: ParametersStore) {}
 
-  @Put('*name')
+  @Put('*')
   @Describe({
     summary: 'Write a parameter',
     description:
@@ -59,7 +59,7 @@ export class ParametersController {
     return { items: page.items.map(toSealedValueEntry), nextCursor: page.nextCursor };
   }
 
-  @Delete('*name')
+  @Delete('*')
   @HttpCode(204)
   @Describe({
     summary: 'Delete a parameter',

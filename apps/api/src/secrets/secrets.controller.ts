@@ -26,7 +26,7 @@ const NAME_PARAM = {
 export class SecretsController {
   constructor(private readonly secrets: SecretsStore) {}
 
-  @Put('*name')
+  @Put('*')
   @Describe({
     summary: 'Write a secret',
     description:
@@ -61,7 +61,7 @@ export class SecretsController {
     return { items: page.items.map(toSealedValueEntry), nextCursor: page.nextCursor };
   }
 
-  @Delete('*name')
+  @Delete('*')
   @HttpCode(204)
   @Describe({
     summary: 'Delete a secret',

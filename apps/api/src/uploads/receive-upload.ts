@@ -1,6 +1,6 @@
 // Takes an archive from the wire to the blob store: never whole in memory, never beyond its limit, refused by its first bytes.
 import { randomUUID } from 'node:crypto';
-import { Transform, type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Blobs } from '#blobs/blobs.js';
 import type { UploadsStore } from '#store/uploads.store.js';
 import { HttpRefusal } from '../http/http-refusal.js';
@@ -26,38 +26,34 @@ export async function receiveUpload(
   if (declaredBytes !== null && declaredBytes > maxBytes) throw tooLarge(maxBytes, `${declaredBytes} bytes`);
   const id = randomUUID();
   const location = `uploads/${id}`;
-  const gate = new ArchiveGate(maxBytes);
-  body.once('error', (error) => gate.destroy(error));
-  const { sizeBytes, sha256 } = await stores.blobs.put(location, body.pipe(gate), signal);
-  const { format } = gate;
+  const seen: { format: ArchiveFormat | null } = { format: null };
+  const archive = Readable.from(gated(body, maxBytes, seen), { objectMode: false });
+  const { sizeBytes, sha256 } = await stores.blobs.put(location, archive, signal);
+  const { format } = seen;
   if (format === null) throw new Error('the gate let an archive of no format through');
   await stores.uploads.add({ id, format, sizeBytes, sha256, location });
   return { id, format, sizeBytes, sha256 };
 }
 
-/** Counts bytes and looks at the first of them. */
-class ArchiveGate extends Transform {
-  format: ArchiveFormat | null = null;
-  private seen = 0;
-  private head = Buffer.alloc(0);
-
-  constructor(private readonly maxBytes: number) {
-    super();
+/** Counts bytes and looks at the first of them; pulled, so that an error waits for whoever pulls. */
+async function* gated(body: Readable, maxBytes: number, seen: { format: ArchiveFormat | null }): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  let head = Buffer.alloc(0);
+  // Not destroyed when we stop early: that would cut the connection before the sender has read why.
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes, 'more');
+    if (seen.format !== null) {
+      yield chunk;
+      continue;
+    }
+    head = Buffer.concat([head, chunk]);
+    if (head.length < MAGIC_BYTES) continue;
+    seen.format = archiveFormat(head);
+    if (seen.format === null) break;
+    yield head;
   }
-
-  override _transform(chunk: Buffer, _: string, done: (error?: Error | null, chunk?: Buffer) => void): void {
-    this.seen += chunk.length;
-    if (this.seen > this.maxBytes) return done(tooLarge(this.maxBytes, 'more'));
-    if (this.format !== null) return done(null, chunk);
-    this.head = Buffer.concat([this.head, chunk]);
-    if (this.head.length < MAGIC_BYTES) return done();
-    this.format = archiveFormat(this.head);
-    done(this.format === null ? noArchive(this.head) : null, this.head);
-  }
-
-  override _flush(done: (error?: Error | null) => void): void {
-    done(this.format === null ? noArchive(this.head) : null);
-  }
+  if (seen.format === null) throw noArchive(head);
 }
 
 function tooLarge(maxBytes: number, got: string): HttpRefusal {

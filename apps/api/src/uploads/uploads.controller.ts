@@ -59,6 +59,8 @@ export class UploadsController {
       throw new HttpRefusal('UNSUPPORTED_MEDIA_TYPE', `expected a body of ${ARCHIVE_TYPES.join(', ')}`);
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort(new Error('the sender has gone')));
+    // Until the archive is taken: a refused one is not read to its end, so nothing else can follow on this connection.
+    void reply.header('connection', 'close');
     const declared = request.headers['content-length'];
     const received = await receiveUpload(
       { blobs: this.blobs, uploads: this.uploads },
@@ -69,6 +71,7 @@ export class UploadsController {
         signal: gone.signal,
       },
     );
+    void reply.removeHeader('connection');
     return { ...received, location: `upload:${received.id}` };
   }
 }

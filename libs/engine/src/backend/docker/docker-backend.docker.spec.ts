@@ -21,6 +21,8 @@ async function begin(): Promise<ContractSubject & { backend: DockerBackend; dir:
     instance: `test-${randomUUID()}`,
     network: 'kilnyard-test',
     deny: ['169.254.0.0/16'],
+    requireFirewall: true,
+    firewallImage: image,
     spoolLimitBytes: 8 * 1024 * 1024,
   });
   return {

@@ -25,6 +25,10 @@ export interface DockerBackendOptions {
   network: string;
   /** CIDRs that no build may reach. */
   deny: readonly string[];
+  /** Count the engine as unusable while the firewall is not in force. */
+  requireFirewall: boolean;
+  /** An image that the operator trusts with the host; used where this process may not lay the firewall itself. */
+  firewallImage: string;
   spoolLimitBytes: number;
 }
 
@@ -77,7 +81,10 @@ export class DockerBackend extends Backend {
       const runtime = version.Components?.find((part) => part.Name === 'runc')?.Version ?? 'unknown';
       const seen = info as { NCPU: number; MemTotal: number };
       const what = `docker ${version.Version}, runc ${runtime}; ${this.firewall.message}`;
-      return { ok: this.firewall.inForce, message: what, cpus: seen.NCPU, memoryBytes: seen.MemTotal };
+      const ok = this.firewall.inForce || !this.options.requireFirewall;
+      // an image or a right that was missing may be there now
+      if (!this.firewall.inForce) this.ready = null;
+      return { ok, message: what, cpus: seen.NCPU, memoryBytes: seen.MemTotal };
     } catch (error) {
       this.ready = null;
       return { ok: false, message: engineFault(error, 'asking the Docker Engine').message, cpus: 0, memoryBytes: 0 };
@@ -182,7 +189,7 @@ export class DockerBackend extends Backend {
   private async prepareEngine(): Promise<{ cpus: number }> {
     const info = (await this.docker.info()) as { NCPU: number };
     await ensureNetwork(this.docker, this.network);
-    this.firewall = await layFirewall(this.network, this.options.deny);
+    this.firewall = await layFirewall(this.docker, this.network, this.options.deny, this.options.firewallImage);
     return { cpus: info.NCPU };
   }
 

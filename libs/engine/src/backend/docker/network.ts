@@ -60,45 +60,64 @@ const DENY_CHAIN = 'KILNYARD-DENY';
 /**
  * Lays the rules for the bridge; laying them again changes nothing. Never throws: what is not in force is told, and a worker
  * reports itself degraded.
- * In: CIDRs that no build may reach (IPv4 ones count here, the bridge has no IPv6).
+ * In: CIDRs that no build may reach (IPv4 ones count here, the bridge has no IPv6); `image` for the second way.
+ * Where this process is root beside the engine it runs iptables itself; else a container of `image` runs the host's iptables.
  */
-export async function layFirewall(network: BuildNetwork, deny: readonly string[]): Promise<FirewallState> {
-  if (!existsSync(`/sys/class/net/${network.bridge}`)) {
-    return {
-      inForce: false,
-      message: `the bridge ${network.bridge} is not in this process's network namespace; run the firewall where the engine runs (docs/operating.md)`,
-    };
-  }
+export async function layFirewall(
+  docker: Docker,
+  network: BuildNetwork,
+  deny: readonly string[],
+  image: string,
+): Promise<FirewallState> {
+  const script = firewallScript(network.bridge, deny);
+  const beside = process.getuid?.() === 0 && existsSync(`/sys/class/net/${network.bridge}`);
   try {
-    await chain(HOST_CHAIN, 'INPUT', network.bridge, [
-      ['-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'RETURN'],
-      ['-j', 'REJECT'],
-    ]);
-    await chain(
-      DENY_CHAIN,
-      'DOCKER-USER',
-      network.bridge,
-      deny.filter((cidr) => !cidr.includes(':')).map((cidr) => ['-d', cidr, '-j', 'REJECT']),
-    );
+    if (beside) await exec('/bin/sh', ['-c', script]);
+    else await onHost(docker, image, script);
     return { inForce: true, message: `builds reach neither this host nor ${deny.join(', ')}` };
   } catch (error) {
-    return { inForce: false, message: `the firewall could not be laid: ${messageOf(error)}` };
+    const words = (error as { stderr?: string }).stderr?.trim() || messageOf(error);
+    return { inForce: false, message: `the firewall of the builds could not be laid (docs/operating.md): ${words}` };
   }
 }
 
-/** A chain of its own, filled anew, and one jump into it for what comes from the bridge. */
-async function chain(name: string, from: string, bridge: string, rules: string[][]): Promise<void> {
-  await iptables('-N', name).catch(() => undefined); // it is there already; a real failure shows in the next line
-  await iptables('-F', name);
-  for (const rule of rules) await iptables('-A', name, ...rule);
-  const jump = ['-i', bridge, '-j', name];
-  const present = await iptables('-C', from, ...jump).then(
-    () => true,
-    () => false,
-  );
-  if (!present) await iptables('-I', from, '1', ...jump);
+/** Each chain is filled anew, with one jump into it for what comes from the bridge. */
+export function firewallScript(bridge: string, deny: readonly string[]): string {
+  const chain = (name: string, from: string, rules: string[]): string[] => [
+    `iptables -w 5 -n -L ${name} >/dev/null 2>&1 || iptables -w 5 -N ${name}`,
+    `iptables -w 5 -F ${name}`,
+    ...rules.map((rule) => `iptables -w 5 -A ${name} ${rule}`),
+    `iptables -w 5 -C ${from} -i ${bridge} -j ${name} 2>/dev/null || iptables -w 5 -I ${from} 1 -i ${bridge} -j ${name}`,
+  ];
+  const denied = deny.filter((cidr) => /^[0-9.]+(\/[0-9]+)?$/.test(cidr)).map((cidr) => `-d ${cidr} -j REJECT`);
+  return [
+    'set -e',
+    'PATH=$PATH:/usr/sbin:/sbin',
+    ...chain(HOST_CHAIN, 'INPUT', ['-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN', '-j REJECT']),
+    ...chain(DENY_CHAIN, 'DOCKER-USER', denied),
+  ].join('\n');
 }
 
-async function iptables(...args: string[]): Promise<void> {
-  await exec('iptables', ['--wait', '5', ...args]);
+/** Runs a script of ours on the engine's host. The image is the operator's own, never one that a build chose. */
+async function onHost(docker: Docker, image: string, script: string): Promise<void> {
+  const container = await docker.createContainer({
+    Image: image,
+    Entrypoint: ['chroot', '/host', '/bin/sh', '-c', script],
+    Cmd: [],
+    User: '0:0',
+    Labels: { 'kilnyard.firewall': 'true' },
+    HostConfig: { NetworkMode: 'host', Privileged: true, Binds: ['/:/host'] },
+  });
+  try {
+    await container.start();
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    if (StatusCode !== 0) {
+      const words = (await container.logs({ stdout: true, stderr: true }))
+        .toString('utf8')
+        .replaceAll(/[^\x20-\x7e]+/g, ' ');
+      throw new Error(`iptables on the engine's host ended with ${StatusCode}: ${words.trim()}`);
+    }
+  } finally {
+    await container.remove({ force: true });
+  }
 }

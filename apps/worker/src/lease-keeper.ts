@@ -1,0 +1,69 @@
+// Keeps one build's lease while it runs, and hears of a wish to stop it.
+import type { Lease } from '#core/build.js';
+import { Fault, Interrupt } from '#core/errors.js';
+import type { Logger } from '#observe/logger.js';
+import type { BuildsStore } from '#store/builds.store.js';
+import type { Listener } from '#store/listen.js';
+
+/**
+ * Aborts `interrupt` with an Interrupt: `lease-lost` when the build has passed to another, `stop` when somebody asked for it.
+ * The lease is renewed three times in its length; the notification of a stop only makes the next renewal come at once.
+ */
+export class LeaseKeeper {
+  private readonly timer: NodeJS.Timeout;
+  private readonly unsubscribe: () => void;
+  private asking = false;
+  private askAgain = false;
+  private stopped = false;
+
+  constructor(
+    private readonly options: {
+      builds: BuildsStore;
+      listener: Listener;
+      lease: Lease;
+      leaseMs: number;
+      interrupt: AbortController;
+      logger: Logger;
+    },
+  ) {
+    this.timer = setInterval(() => void this.renew(), options.leaseMs / 3);
+    this.timer.unref();
+    this.unsubscribe = options.listener.onChange(options.lease.buildId, ({ kind }) => {
+      if (kind !== 'log') void this.renew();
+    });
+    // a stop may have been asked for between the claim and the subscription
+    void this.renew();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.unsubscribe();
+  }
+
+  private async renew(): Promise<void> {
+    if (this.asking) {
+      this.askAgain = true;
+      return;
+    }
+    this.asking = true;
+    do {
+      this.askAgain = false;
+      await this.renewOnce();
+    } while (this.askAgain && !this.stopped);
+    this.asking = false;
+  }
+
+  private async renewOnce(): Promise<void> {
+    const { builds, lease, leaseMs, interrupt, logger } = this.options;
+    try {
+      const { stopRequested } = await builds.renewLease(lease, leaseMs);
+      if (stopRequested) interrupt.abort(new Interrupt('stop'));
+    } catch (error) {
+      if (this.stopped) return;
+      if (error instanceof Fault && error.code === 'LEASE_LOST') interrupt.abort(new Interrupt('lease-lost'));
+      // the database is away: the next renewal may still come in time
+      else logger.warn('a lease was not renewed', { error });
+    }
+  }
+}

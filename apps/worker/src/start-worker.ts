@@ -1,0 +1,227 @@
+// Puts a worker together and starts it; main.ts calls it with the process's settings, scenarios with their own.
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { DiskBlobs } from '#blobs/disk-blobs.js';
+import type { Settings } from '#config/settings.js';
+import { Fault } from '#core/errors.js';
+import { asWorkerId, type WorkerId } from '#core/ids.js';
+import type { Backend } from '#engine/backend/backend.js';
+import { DockerBackend } from '#engine/backend/docker/docker-backend.js';
+import { createLogger, type Logger } from '#observe/logger.js';
+import { Metrics } from '#observe/metrics.js';
+import { BuildConsumer } from '#queue/consumer.js';
+import { BuildQueue } from '#queue/producer.js';
+import { SourceFetcherService } from '#source/source-fetcher.js';
+import { BuildsStore } from '#store/builds.store.js';
+import { CacheEntriesStore } from '#store/cache-entries.store.js';
+import { Database } from '#store/database.js';
+import { Listener } from '#store/listen.js';
+import { LogsStore } from '#store/logs.store.js';
+import { ParametersStore } from '#store/parameters.store.js';
+import { readMasterKey } from '#store/seal.js';
+import { SecretsStore } from '#store/secrets.store.js';
+import { UploadsStore } from '#store/uploads.store.js';
+import { WorkersStore } from '#store/workers.store.js';
+import { BuildTurns } from './build.consumer.js';
+import { Heartbeat } from './heartbeat.js';
+import { instanceId } from './instance.js';
+import { BlobArtifacts } from './ports/blob-artifacts.js';
+import { BlobCache } from './ports/blob-cache.js';
+import { StoreJournal } from './ports/store-journal.js';
+import { StoreLogSink } from './ports/store-log-sink.js';
+import { StoreSecrets } from './ports/store-secrets.js';
+import { WorkerSource } from './ports/worker-source.js';
+import { Sweep } from './sweep.js';
+import { SystemClock } from './system-clock.js';
+import { serveWorker } from './worker-http.js';
+import { WorkerMetrics } from './worker-metrics.js';
+
+export const WORKER_SECTIONS = ['http', 'database', 'redis', 'storage', 'worker', 'docker', 'source', 'logs'] as const;
+export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
+
+/** Of package.json; shown in the list of workers. */
+export const VERSION = '0.1.0';
+/** Containers without an owner are looked for at every n-th sweep. */
+const SWEEP_CONTAINERS_EVERY = 12;
+
+export interface RunningWorker {
+  readonly id: WorkerId;
+  /** Takes no more builds; running ones get `graceMs`, then end as interrupted. Resolves when all is closed. A second call ends them now. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Errors: Fault when the database does not answer; Refusal for a wrong master key. `backend` stands in for Docker in scenarios. */
+export async function startWorker(
+  settings: WorkerSettings,
+  over: { backend?: Backend; logger?: Logger } = {},
+): Promise<RunningWorker> {
+  const id = asWorkerId(`${hostname()}-${randomBytes(4).toString('hex')}`);
+  const logger = (over.logger ?? createLogger({ level: settings.logs.logLevel, name: 'worker' })).with({ worker: id });
+  const dataDir = resolve(settings.storage.dataDir);
+  await mkdir(join(dataDir, 'temp'), { recursive: true });
+  const masterKey = readMasterKey(settings.storage);
+  const database = await Database.connect({ url: settings.database.databaseUrl, pool: settings.database.databasePool });
+  const listener = await Listener.start(settings.database.databaseUrl);
+  const backend = over.backend ?? (await dockerBackend(settings, dataDir));
+  const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
+  const builds = new BuildsStore(database);
+  const logs = new LogsStore(database);
+  const clock = new SystemClock();
+  const metrics = new Metrics({ process: true });
+  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
+  const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
+  const uploads = new UploadsStore(database);
+  const entries = new CacheEntriesStore(database);
+  const source = new WorkerSource(
+    new SourceFetcherService({
+      mirrorsDir: join(dataDir, 'mirrors'),
+      tempDir: join(dataDir, 'temp'),
+      maxBytes: settings.source.sourceMaxBytes,
+      timeoutMs: settings.source.sourceTimeoutMs,
+      localPaths: settings.source.sourceLocalPaths,
+      secret: (reference) => secrets.secret(reference),
+      upload: async (uploadId) => {
+        const upload = await uploads.get(uploadId);
+        return {
+          format: archiveFormat(upload.format),
+          open: async () => Readable.from(await blobs.get(upload.location)),
+        };
+      },
+    }),
+  );
+
+  const turns: BuildTurns = new BuildTurns({
+    workerId: id,
+    workerName: id,
+    publicUrl: settings.http.publicUrl || `http://${settings.http.host}:${settings.http.port}`,
+    leaseMs: settings.worker.leaseMs,
+    diskCheckMs: settings.worker.diskCheckMs,
+    logLimits: {
+      maxLineBytes: settings.logs.logLineBytes,
+      maxBuildBytes: settings.logs.logBuildBytes,
+      flushMs: settings.logs.logFlushMs,
+    },
+    privilegedProjects: settings.docker.privilegedProjects,
+    slots: settings.worker.workerSlots,
+    builds,
+    listener,
+    clock,
+    logger,
+    portsFor: ({ lease, build }) => ({
+      backend,
+      source,
+      secrets,
+      clock,
+      journal: new StoreJournal(builds, lease, clock),
+      log: new StoreLogSink(logs, lease, clock, (lines, bytes) => {
+        workerMetrics.logLines.inc(lines);
+        workerMetrics.logBytes.inc(bytes);
+      }),
+      artifacts: new BlobArtifacts(blobs, lease, clock),
+      cache:
+        build.settings.cache.type === 'NO_CACHE' || build.projectId === null
+          ? null
+          : new BlobCache(blobs, entries, build.projectId),
+    }),
+    mayTake: () => heartbeat.takes,
+  });
+  const workerMetrics = new WorkerMetrics(metrics, {
+    total: settings.worker.workerSlots,
+    running: () => turns.running,
+  });
+  turns.metrics = workerMetrics;
+  const heartbeat: Heartbeat = new Heartbeat({
+    workerId: id,
+    version: VERSION,
+    slots: settings.worker.workerSlots,
+    running: () => turns.running,
+    backend,
+    workers: new WorkersStore(database),
+    logger,
+  });
+  const consumer = new BuildConsumer({
+    ...queueSettings(settings),
+    slots: settings.worker.workerSlots,
+    run: () => turns.turn(),
+    onError: (error) => logger.warn('queue', { error }),
+  });
+  const sweep = new Sweep({
+    builds,
+    logs,
+    queue,
+    backend,
+    logger,
+    owns: (buildId, attempt) => turns.owns(buildId, attempt),
+    everyContainers: SWEEP_CONTAINERS_EVERY,
+    swept: (count) => workerMetrics.swept.inc(count),
+  });
+  let http: Server | null = null;
+  if (settings.worker.workerMetricsPort !== 0) {
+    http = await serveWorker({
+      host: settings.http.host,
+      port: settings.worker.workerMetricsPort,
+      metrics,
+      info: () => heartbeat.info,
+    });
+  }
+  await heartbeat.start();
+  consumer.start();
+  sweep.start(settings.worker.sweepMs);
+  logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
+
+  let closing: Promise<void> | null = null;
+  const close = async (graceMs: number): Promise<void> => {
+    logger.info('worker draining', { running: turns.running, graceMs });
+    await heartbeat.drain();
+    await consumer.stopTaking();
+    await sweep.stop();
+    const late = new AbortController();
+    clock.sleep(graceMs, late.signal).then(
+      () => turns.interruptAll(),
+      () => undefined, // all builds ended in time
+    );
+    await consumer.close();
+    late.abort();
+    await heartbeat.stop();
+    await queue.close();
+    await backend.close();
+    await listener.close();
+    await database.close();
+    http?.close();
+    logger.info('worker stopped');
+  };
+  return {
+    id,
+    close: (graceMs = settings.worker.drainGraceMs) => {
+      if (closing !== null) turns.interruptAll();
+      closing ??= close(graceMs);
+      return closing;
+    },
+  };
+}
+
+function archiveFormat(format: string): 'zip' | 'tar.gz' {
+  if (format === 'zip' || format === 'tar.gz') return format;
+  throw new Fault('INTERNAL', `an upload of the unknown format ${format}`);
+}
+
+function queueSettings(settings: WorkerSettings): { redisUrl: string; prefix: string } {
+  return { redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix };
+}
+
+async function dockerBackend(settings: WorkerSettings, dataDir: string): Promise<DockerBackend> {
+  return new DockerBackend({
+    socket: settings.docker.dockerSocket || process.env.DOCKER_HOST || '/var/run/docker.sock',
+    sandboxesDir: join(dataDir, 'sandboxes'),
+    instance: await instanceId(dataDir),
+    network: settings.docker.buildNetwork,
+    deny: settings.docker.networkDeny,
+    requireFirewall: settings.docker.requireFirewall,
+    firewallImage: settings.docker.defaultImage,
+    spoolLimitBytes: settings.docker.spoolLimitBytes,
+  });
+}
