@@ -20,6 +20,12 @@ mirror=$(printf '%s\n' "$sources" | awk -v release="$VERSION_CODENAME" '$3 == re
 work=$(mktemp -d /var/tmp/kilnyard-base-XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
 
+# Builds one image; what docker says is shown only when it fails.
+build() {
+  docker build -q -t "$1" "$2" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+  echo "$1"
+}
+
 # 1. The system, with what the worker needs.
 debootstrap --variant=minbase --include=ca-certificates,git,iptables,openssh-client,libstdc++6 "$VERSION_CODENAME" "$work/root" "$mirror" >"$work/log" 2>&1 ||
   { tail -5 "$work/log" >&2; exit 1; }
@@ -44,8 +50,7 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../
  && useradd --uid 1000 --create-home node && npm --version
 CMD ["node"]
 END
-docker build -q -t "$node_image" "$work/node" >/dev/null
-echo "$node_image"
+build "$node_image" "$work/node"
 
 # 3. Redis.
 mkdir "$work/redis"
@@ -56,8 +61,7 @@ USER redis
 EXPOSE 6379
 CMD ["redis-server", "--bind", "0.0.0.0"]
 END
-docker build -q -t "$redis_image" "$work/redis" >/dev/null
-echo "$redis_image"
+build "$redis_image" "$work/redis"
 
 # 4. Postgres: the official image's variables, as far as docker-compose.yml uses them.
 mkdir "$work/postgres"
@@ -96,5 +100,4 @@ STOPSIGNAL SIGINT
 EXPOSE 5432
 CMD ["start-postgres"]
 END
-docker build -q -t "$postgres_image" "$work/postgres" >/dev/null
-echo "$postgres_image"
+build "$postgres_image" "$work/postgres"
