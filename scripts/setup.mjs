@@ -1,5 +1,6 @@
 // What `npm start` and `npm test` both need first: the right Node, the dependencies, the generated Prisma client, the build.
 // Plain Node without dependencies. Each step leaves a stamp and is skipped while what it was made from has not changed.
+import { copyAssets } from './copy-assets.mjs';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -100,6 +101,7 @@ export async function ensureBuilt(say) {
   if (readStamps().built === stamp && existsSync(join(HOME, 'dist/apps/standalone/src/main.js'))) return;
   say('building');
   await must('tsc', tscCommand(), '');
+  copyAssets();
   writeStamps({ built: stamp });
 }
 
@@ -159,6 +161,7 @@ function writeStamps(stamps) {
 
 /** Notes that dist is of the present sources (for scripts/test.mjs, which runs tsc as one of its checks). */
 export function noteBuilt() {
+  copyAssets();
   writeStamps({ built: sourceStamp() });
 }
 
