@@ -48,7 +48,7 @@ export function cleanText(text: string, secrets: readonly string[]): string {
   return (
     withoutUserinfo(clean)
       .split(/[\r\n]+/)
-      // eslint-disable-next-line no-control-regex
+       
       .map((line) => line.replace(/[\u0000-\u001f\u007f]/g, ' ').trim())
       .filter(
         (line) =>

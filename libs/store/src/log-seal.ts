@@ -57,15 +57,15 @@ export async function sealAbandonedLogs(db: Database): Promise<void> {
   const { rows } = await db.query<{ id: string }>(
     `SELECT id FROM build WHERE status <> 'IN_PROGRESS' AND log_sha256 IS NULL ORDER BY ended_at DESC LIMIT ${SEAL_BATCH}`,
   );
-  let firstError: unknown;
+  const failures: Error[] = [];
   for (const row of rows) {
     try {
       await sealWithWhatIsStored(db, asBuildId(row.id));
     } catch (error) {
-      firstError ??= error;
+      failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
-  if (firstError !== undefined) throw firstError;
+  if (failures[0] !== undefined) throw failures[0];
 }
 
 /** The build has ended, so nothing is added to its log any more (log-append.ts says why). */
