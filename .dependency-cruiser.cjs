@@ -2,7 +2,8 @@
 const MAY_USE = {
   core: [],
   buildspec: ['core'],
-  engine: ['core'],
+  engine: ['core', 'buildspec'], // DOWNLOAD_SOURCE finds and compiles the buildspec
+
   store: ['core'],
   queue: ['core'],
   blobs: ['core'],
@@ -14,7 +15,7 @@ const MAY_USE = {
   observe: [],
 };
 /** Beside code, and not of it: they may use libs/testing and what they test through. */
-const TESTS = '\\.(spec|contract)\\.ts$|^test/|^libs/testing/';
+const TESTS = '\\.(spec|contract)\\.ts$|^test/|^libs/testing/|/testing(/|\\.ts$)';
 
 const rooms = Object.entries(MAY_USE).map(([room, others]) => ({
   name: `direction-of-${room}`,

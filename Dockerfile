@@ -11,7 +11,8 @@ COPY tsconfig.json prisma.config.ts ./
 COPY prisma prisma
 COPY libs libs
 COPY apps apps
-RUN npx prisma generate && npx tsc -p . && find dist -name '*.spec.*' -delete && npm prune --omit=dev --no-progress
+COPY scripts/copy-assets.mjs scripts/
+RUN npx prisma generate && npx tsc -p . && node scripts/copy-assets.mjs && find dist -name '*.spec.*' -delete && npm prune --omit=dev --no-progress
 
 FROM ${NODE_IMAGE} AS program
 WORKDIR /app

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyAssets } from './copy-assets.mjs';
 
 export const HOME = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMPS = join(HOME, 'dist', '.stamps.json');
@@ -100,6 +101,7 @@ export async function ensureBuilt(say) {
   if (readStamps().built === stamp && existsSync(join(HOME, 'dist/apps/standalone/src/main.js'))) return;
   say('building');
   await must('tsc', tscCommand(), '');
+  copyAssets();
   writeStamps({ built: stamp });
 }
 
@@ -157,8 +159,9 @@ function writeStamps(stamps) {
   writeFileSync(STAMPS, `${JSON.stringify({ ...readStamps(), ...stamps })}\n`);
 }
 
-/** Notes that dist is of the present sources (for scripts/test.mjs, which runs tsc as one of its checks). */
+/** Completes dist and notes that it is of the present sources (for scripts/test.mjs, which runs tsc as one of its checks). */
 export function noteBuilt() {
+  copyAssets();
   writeStamps({ built: sourceStamp() });
 }
 

@@ -1,7 +1,7 @@
 // The seal of a build's log: what its worker says at the end, or what is stored when no worker is left to say it.
 import { createHash } from 'node:crypto';
 import type { Lease } from '#core/build.js';
-import { Fault } from '#core/errors.js';
+import { Fault, messageOf } from '#core/errors.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
 import type { LogSeal } from '#core/log-line.js';
 import type { Database, Queryable } from './database.js';
@@ -65,7 +65,7 @@ export async function sealAbandonedLogs(db: Database): Promise<void> {
       firstError ??= error;
     }
   }
-  if (firstError !== undefined) throw firstError;
+  if (firstError !== undefined) throw firstError instanceof Error ? firstError : new Error(messageOf(firstError));
 }
 
 /** The build has ended, so nothing is added to its log any more (log-append.ts says why). */
