@@ -1,21 +1,21 @@
-// Copies what the compiler leaves behind into dist: files beside the sources that the program reads (shell scripts, say).
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+// The files beside the sources that tsc does not carry into dist: the shell parts of a build's script.
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const HOME = dirname(dirname(fileURLToPath(import.meta.url)));
+const HOME = join(dirname(fileURLToPath(import.meta.url)), '..');
+const ASSET = /\.sh$/;
 
-/** Every file under apps and libs that is neither TypeScript nor text for people, to the same place under dist. */
-export function copyAssets(home = HOME) {
-  for (const folder of ['apps', 'libs'].filter((name) => existsSync(join(home, name)))) {
-    for (const entry of readdirSync(join(home, folder), { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile() || /\.(ts|md)$/.test(entry.name)) continue;
+/** Copies every asset of libs and apps to its place in dist. */
+export function copyAssets() {
+  for (const room of ['libs', 'apps'])
+    for (const entry of readdirSync(join(HOME, room), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !ASSET.test(entry.name)) continue;
       const from = join(entry.parentPath, entry.name);
-      const to = join(home, 'dist', from.slice(home.length + 1));
+      const to = join(HOME, 'dist', from.slice(HOME.length + 1));
       mkdirSync(dirname(to), { recursive: true });
-      copyFileSync(from, to);
+      cpSync(from, to);
     }
-  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) copyAssets();

@@ -28,6 +28,41 @@ async function sql(where: string, text: string): Promise<pg.QueryResult> {
   }
 }
 
+/** The SQL that the engine writes for schema.prisma. (Its own comparison with a database fails in the driver adapter: a `char` column.) */
+async function scriptFromSchema(): Promise<string> {
+  const content = await readFile(join(prismaFolder(), 'schema.prisma'), 'utf8');
+  const { engine, close } = await openSchemaEngine(url, content);
+  try {
+    const { stdout } = await engine.diff({
+      from: { tag: 'empty' },
+      to: { tag: 'schemaDatamodel', files: [{ path: 'schema.prisma', content }] },
+      script: true,
+      exitCode: null,
+      filters: { externalTables: [], externalEnums: [] },
+    });
+    return stdout ?? '';
+  } finally {
+    await close();
+  }
+}
+
+/** Columns, indexes and constraints, one line each, without log_chunk, partial indexes and Prisma's own table. */
+async function structure(): Promise<string[]> {
+  const { rows } = await sql(
+    url,
+    `SELECT line FROM (
+       SELECT table_name AS owner, concat_ws(' ', 'column', table_name, column_name, udt_name, datetime_precision, is_nullable, column_default) AS line
+         FROM information_schema.columns WHERE table_schema = 'public'
+       UNION ALL SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexdef NOT LIKE '% WHERE %'
+       UNION ALL SELECT conrelid::regclass::text, concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid))
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+     ) all_lines WHERE owner NOT LIKE 'log_chunk%' AND owner <> '_prisma_migrations' ORDER BY line`,
+  );
+  const lines = (rows as { line: string }[]).map((row) => row.line);
+  if (lines.length < 100) throw new Error(`expected the structure of a dozen tables, got ${lines.length} lines`);
+  return lines;
+}
+
 describe('migrate', () => {
   it('makes the database and applies every migration once, however many processes ask', async () => {
     const said: string[] = [];
@@ -39,31 +74,13 @@ describe('migrate', () => {
     expect((await migrate(url)).applied).toEqual([]);
   });
 
-  it('leaves no difference to schema.prisma but log_chunk', async () => {
+  it('makes what schema.prisma says, and beside it only log_chunk and partial indexes', async () => {
     await migrate(url);
-    const tables = await sql(
-      url,
-      `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname LIKE 'log_chunk%'`,
-    );
-    const schema = await readFile(join(prismaFolder(), 'schema.prisma'), 'utf8');
-    const { engine, close } = await openSchemaEngine(url, schema);
-    try {
-      const files = [{ path: 'schema.prisma', content: schema }];
-      const diff = (externalTables: string[]) =>
-        engine.diff({
-          from: { tag: 'schemaDatasource', files, configDir: '' },
-          to: { tag: 'schemaDatamodel', files },
-          script: true,
-          exitCode: true,
-          filters: { externalTables, externalEnums: [] },
-        });
-      const external = [...(tables.rows as { relname: string }[]).map((row) => `public.${row.relname}`)];
-      expect(external.length).toBeGreaterThanOrEqual(4);
-      expect((await diff(external)).stdout).toBe('-- This is an empty migration.');
-      expect((await diff([])).stdout).toContain('log_chunk'); // the comparison does see what is there
-    } finally {
-      await close();
-    }
+    const migrated = await structure();
+    await sql(admin, `DROP DATABASE ${name} WITH (FORCE)`);
+    await sql(admin, `CREATE DATABASE ${name}`);
+    await sql(url, await scriptFromSchema());
+    expect(migrated).toEqual(await structure());
   });
 
   it('tries a migration again that failed half-way', async () => {
