@@ -9,7 +9,7 @@ import type { ProjectSource } from '#core/project.js';
 import { checkedGet, shownUrl } from './checked-http.js';
 import { tooLarge, FetchGuard, type SourceLimits } from './disk-limit.js';
 import { parseCredential } from './git-credentials.js';
-import type { FetchRequest } from './source-fetcher.js';
+import type { FetchRequest } from './fetch-request.js';
 import { TreeWriter } from './tree-writer.js';
 import { untar } from './untar.js';
 import { unzip } from './unzip.js';
