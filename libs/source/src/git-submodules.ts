@@ -5,7 +5,7 @@ import { PhaseFailure, Refusal } from '#core/errors.js';
 import { GitExit } from './git-command.js';
 import { checkGitLocation, type GitLocation } from './git-location.js';
 import type { GitSession } from './git-session.js';
-import type { RepositoryFetch, SubmoduleBudget } from './fetch-request.js';
+import type { RepositoryFetch } from './fetch-request.js';
 
 export const MAX_SUBMODULE_LEVELS = 10;
 /** In one repository. */
