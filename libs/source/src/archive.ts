@@ -145,7 +145,7 @@ async function formatOf(file: string): Promise<ArchiveFormat | 'tar'> {
 function shownLocation(location: string | undefined): string {
   if (location === undefined || location === '') return '(empty)';
   if (/^https?:\/\//i.test(location) && URL.canParse(location)) return shownUrl(new URL(location));
-   
+
   return location
     .replace(/[\u0000-\u001f\u007f]/g, '?')
     .replace(/\/\/[^/]*@/g, '//')

@@ -182,7 +182,7 @@ export class GitSource {
       return location.protocol === 'file' ? undefined : credential;
     }
     if (location.userinfo === undefined) return undefined;
-     
+
     if (/[\u0000-\u001f\u007f]/.test(location.userinfo.username + location.userinfo.password)) {
       throw new PhaseFailure(
         'CLIENT_ERROR',

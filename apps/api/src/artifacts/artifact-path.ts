@@ -3,7 +3,7 @@ import { Refusal } from '#core/errors.js';
 
 /** What the blob store's keys are made of (libs/blobs); a file of another name cannot lie there. */
 const PART = /^[A-Za-z0-9._=+@~ -]{1,255}$/;
-const LONGEST = 4096;
+const LONGEST = 900;
 
 /**
  * In: the decoded rest of the URL. Out: the same, when it can be the name of a stored file.
