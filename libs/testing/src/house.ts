@@ -125,11 +125,10 @@ export class House {
 
   /** Folders and containers of builds that are there now. */
   async sandboxes(): Promise<string[]> {
-    const folder = join(this.dataDir, 'sandboxes');
-    const entries = await readdir(folder, { recursive: true }).catch(() => []);
-    const perWorker = this.backend === 'fake' ? /^\d+\/[^/]+$/ : /^[^/]+$/;
-    const folders = entries.filter((entry) => perWorker.test(entry));
-    return this.backend === 'fake' ? folders : [...folders, ...(await containersLeft(this.dataDir))];
+    const root = join(this.dataDir, 'sandboxes');
+    if (this.backend === 'docker') return [...(await namesIn(root)), ...(await containersLeft(this.dataDir))];
+    const ofWorkers = await Promise.all((await namesIn(root)).map((worker) => namesIn(join(root, worker))));
+    return ofWorkers.flat();
   }
 }
 
@@ -148,4 +147,14 @@ function scenarioSettings(dataDir: string, slots: number): Record<string, string
     KILNYARD_DOCKER_SOCKET: process.env['KILNYARD_TEST_DOCKER_SOCKET'] ?? '',
     KILNYARD_BUILD_NETWORK: 'kilnyard-test',
   };
+}
+
+/** None where the folder is not made yet. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
