@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { DiskBlobs } from '#blobs/disk-blobs.js';
 import type { Settings } from '#config/settings.js';
+import type { Clock } from '#core/clock.js';
 import { Fault } from '#core/errors.js';
 import { asWorkerId, type WorkerId } from '#core/ids.js';
 import type { Backend } from '#engine/backend/backend.js';
@@ -54,10 +55,10 @@ export interface RunningWorker {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Errors: Fault when the database does not answer; Refusal for a wrong master key. `backend` stands in for Docker in scenarios. */
+/** Errors: Fault when the database does not answer; Refusal for a wrong master key. `backend` stands in for Docker and `clock` for the real one in scenarios. */
 export async function startWorker(
   settings: WorkerSettings,
-  over: { backend?: Backend; logger?: Logger } = {},
+  over: { backend?: Backend; logger?: Logger; clock?: Clock } = {},
 ): Promise<RunningWorker> {
   const id = asWorkerId(`${hostname()}-${randomBytes(4).toString('hex')}`);
   const logger = (over.logger ?? createLogger({ level: settings.logs.logLevel, name: 'worker' })).with({ worker: id });
@@ -70,7 +71,7 @@ export async function startWorker(
   const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
   const logs = new LogsStore(database);
-  const clock = new SystemClock();
+  const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
   const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
   const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));

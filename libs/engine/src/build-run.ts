@@ -51,4 +51,6 @@ export interface PreparedSource {
   sourceDir: string;
   /** Texts with shell variables in them; the script tells their values by index. */
   expansions: string[];
+  /** Names of the variables whose values come from parameters and secrets. */
+  sealedVariables: ReadonlySet<string>;
 }

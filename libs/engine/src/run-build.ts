@@ -82,7 +82,7 @@ async function throughPhases(run: BuildRun): Promise<FinalStatus> {
     const { outcome, at } = await perform(run, state);
     const event = eventOf(outcome);
     const next = transition(state, event);
-    const contexts = contextsOf(outcome);
+    const contexts = contextsOf(outcome).map((one) => ({ ...one, message: run.log.masked(one.message) }));
     await sayOutcome(run, state.phase, outcome);
     if (next.phase === 'COMPLETED') await endLog(run);
     const now = run.ports.clock.now();

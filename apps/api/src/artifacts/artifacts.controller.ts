@@ -8,6 +8,7 @@ import type { Artifact, Build } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
 import { parseBuildId, publicBuildId } from '#core/ids.js';
 import { Blobs } from '#blobs/blobs.js';
+import { pathOfKey } from '#blobs/file-name.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Describe } from '../docs/describe.js';
 import { BUILD_PARAM, EXAMPLE_BUILD_ID } from '../docs/examples.js';
@@ -16,7 +17,7 @@ import { refusalOf } from '../http/findings.js';
 import { SANDBOX, sendBytes } from '../http/send-bytes.js';
 import { PRIMARY_ARTIFACT } from '../projects/project-fields.dto.js';
 import { artifactFiles, artifactList, artifactUrl, toArtifactView } from './artifact.dto.js';
-import { checkArtifactPath } from './artifact-path.js';
+import { keyOfArtifactFile } from './artifact-path.js';
 import { zipFolder } from './zip-folder.js';
 
 /** More files than this are not listed in one answer; the zip holds them all. */
@@ -128,7 +129,7 @@ export class ArtifactsController {
     const items: z.infer<typeof artifactFiles>['items'] = [];
     for await (const { key, sizeBytes } of this.blobs.list(`${location}/`)) {
       if (items.length === MAX_FILES_LISTED) return { items, truncated: true };
-      const path = key.slice(location.length + 1);
+      const path = pathOfKey(key.slice(location.length + 1));
       items.push({
         path,
         sizeBytes,
@@ -154,8 +155,8 @@ export class ArtifactsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { location } = await this.folder(id, identifier);
-    const path = checkArtifactPath((request.params as Record<string, string>)['*'] ?? '');
-    await this.send(request, reply, { key: `${location}/${path}`, fileName: path });
+    const path = (request.params as Record<string, string>)['*'] ?? '';
+    await this.send(request, reply, { key: keyOfArtifactFile(location, path), fileName: path });
   }
 
   private async send(

@@ -2,11 +2,12 @@
 import type { Readable } from 'node:stream';
 import yazl from 'yazl';
 import type { Blobs } from '#blobs/blobs.js';
+import { pathOfKey } from '#blobs/file-name.js';
 
 /** Zips carry local times; a fixed one makes the same folder give the same zip. */
 const ZIP_TIME = new Date(1980, 0, 1);
 
-/** In: a prefix that ends in `/`. Out: the zip as a stream; it breaks with the store's error. Names are those below the prefix. */
+/** In: a prefix that ends in `/`. Out: the zip as a stream; it breaks with the store's error. Names are the files' own. */
 export function zipFolder(blobs: Blobs, prefix: string): Readable {
   const zip = new yazl.ZipFile();
   const out = zip.outputStream as Readable;
@@ -19,7 +20,7 @@ export function zipFolder(blobs: Blobs, prefix: string): Readable {
 async function fill(blobs: Blobs, prefix: string, zip: yazl.ZipFile): Promise<void> {
   for await (const { key, sizeBytes } of blobs.list(prefix)) {
     zip.addReadStreamLazy(
-      key.slice(prefix.length),
+      pathOfKey(key.slice(prefix.length)),
       { mtime: ZIP_TIME, size: sizeBytes, mode: 0o100644 },
       (open: (error: unknown, stream: NodeJS.ReadableStream) => void) => {
         blobs.get(key).then(

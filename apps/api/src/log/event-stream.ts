@@ -79,6 +79,8 @@ class EventWriter {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
+      // A stream is the last on its connection: kept alive, it would hold up a shutdown that has ended the stream.
+      connection: 'close',
     });
     this.raw.socket?.setNoDelay(true);
     await this.write(formatRetry(RETRY_MS));

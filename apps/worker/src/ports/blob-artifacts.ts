@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import yazl from 'yazl';
 import type { Blobs } from '#blobs/blobs.js';
+import { MAX_KEY_BYTES } from '#blobs/blob-key.js';
 import { keyOfPath } from '#blobs/file-name.js';
 import type { Artifact, Lease } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
@@ -57,8 +58,7 @@ export class BlobArtifacts extends ArtifactStore {
     try {
       for await (const { name, file } of request.files) {
         countOne((fileCount += 1));
-        sizeBytes += (await this.blobs.put(`${location}/${storedPath(name)}`, await file.open(), request.signal))
-          .sizeBytes;
+        sizeBytes += (await this.blobs.put(keyOfFile(location, name), await file.open(), request.signal)).sizeBytes;
       }
     } catch (error) {
       await this.blobs.deletePrefix(`${location}/`);
@@ -99,10 +99,17 @@ function countOne(count: number): void {
     );
 }
 
-function storedPath(name: string): string {
+/** Errors: PhaseFailure CLIENT_ERROR for a name or a path that is too long to be stored. */
+function keyOfFile(location: string, name: string): string {
+  let key: string;
   try {
-    return keyOfPath(name);
+    key = `${location}/${keyOfPath(name)}`;
   } catch (error) {
     throw new PhaseFailure('CLIENT_ERROR', error instanceof Error ? error.message : String(error), { cause: error });
   }
+  if (key.length <= MAX_KEY_BYTES) return key;
+  throw new PhaseFailure(
+    'CLIENT_ERROR',
+    `The path ${JSON.stringify(name.slice(0, 80))}… is too long to be stored in a folder: pack the artifact as ZIP`,
+  );
 }

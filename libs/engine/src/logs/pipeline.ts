@@ -102,6 +102,11 @@ export class LogPipeline {
     this.#mask.add(secrets);
   }
 
+  /** A text for elsewhere than the log (a phase's context, an exported variable), with the same secrets out of it. */
+  masked(text: string): string {
+    return this.#mask.whole(Buffer.from(text)).toString();
+  }
+
   /** Flushes all that is held anywhere, waits for the sink and seals. No call but end may follow; a second end is the first one's. */
   end(): Promise<LogSeal> {
     this.#ending ??= this.#inTurn(() => this.#finish()).finally(() => this.#stopAlarm());

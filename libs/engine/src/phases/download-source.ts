@@ -32,10 +32,10 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   }
   await log.say(`CODEBUILD_SRC_DIR=${primary.dir}`);
   const plan = await readPlan(run, primary.dir);
-  run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan) };
-
   await log.say('Processing environment variables');
   const variables = await resolveVariables(run, plan);
+  const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
+  run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan), sealedVariables };
   const home = plan.runAs === null || plan.runAs === 'root' ? '/root' : `/home/${plan.runAs}`;
   const builtIn = builtInVariables({
     build: request.build,

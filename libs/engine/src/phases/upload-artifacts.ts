@@ -28,12 +28,15 @@ export async function uploadArtifacts(run: BuildRun, succeeding: boolean): Promi
   return { kind: 'succeeded' };
 }
 
+/** The API shows them to every reader: what came from a parameter or secret is left out, and found in another value it is masked. */
 async function tellExported(run: BuildRun): Promise<void> {
-  const { exportedVariables } = run.source!.plan;
-  const variables = exportedVariables.flatMap((name) => {
+  const { plan, sealedVariables } = run.source!;
+  const variables = plan.exportedVariables.flatMap((name) => {
     const value = run.script!.exported.get(name);
-    return value === undefined ? [] : [{ name, value }];
+    return value === undefined || sealedVariables.has(name) ? [] : [{ name, value: run.log.masked(value) }];
   });
+  for (const name of plan.exportedVariables.filter((one) => sealedVariables.has(one)))
+    await run.log.say(`The variable ${name} comes from a parameter or secret and is not exported`);
   if (variables.length > 0) await run.ports.journal.setExportedVariables(variables);
 }
 

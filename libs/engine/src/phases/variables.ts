@@ -5,27 +5,34 @@ import type { EnvironmentVariable } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { MIN_SECRET_LENGTH } from '../logs/secret-forms.js';
 
+export interface ResolvedVariable {
+  name: string;
+  value: string;
+  /** It comes from a parameter or a secret. */
+  sealed: boolean;
+}
+
 /**
  * All variables that the project, the request and the buildspec define, with their values.
  * Precedence for one name: request over project over buildspec (codebuild-contract C3); the type goes with the winner.
  * Every value of a parameter or secret is masked from here on.
  * Errors: PhaseFailure CLIENT_ERROR for a missing one.
  */
-export async function resolveVariables(run: BuildRun, plan: BuildPlan): Promise<{ name: string; value: string }[]> {
+export async function resolveVariables(run: BuildRun, plan: BuildPlan): Promise<ResolvedVariable[]> {
   const written: EnvironmentVariable[] = [
     ...plan.variables.map(({ name, value }) => ({ name, value, type: 'PLAINTEXT' as const })),
     ...plan.parameterStore.map(({ name, parameter }) => ({ name, value: parameter, type: 'PARAMETER_STORE' as const })),
     ...plan.secretsManager.map(({ name, reference }) => ({ name, value: reference, type: 'SECRETS_MANAGER' as const })),
   ];
   const merged = mergeVariables(written, run.request.build.settings.environment.environmentVariables);
-  const values: { name: string; value: string }[] = [];
+  const values: ResolvedVariable[] = [];
   for (const { name, value, type } of merged) {
-    if (type === 'PLAINTEXT') values.push({ name, value });
+    if (type === 'PLAINTEXT') values.push({ name, value, sealed: false });
     else {
       const secret =
         type === 'PARAMETER_STORE' ? await run.ports.secrets.parameter(value) : await run.ports.secrets.secret(value);
       await maskSecret(run, name, secret);
-      values.push({ name, value: secret });
+      values.push({ name, value: secret, sealed: true });
     }
   }
   return values;

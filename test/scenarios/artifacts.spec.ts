@@ -1,0 +1,156 @@
+// As a user I get the files that my build made, as a folder or a zip, whatever they are called.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { fromBuffer } from 'yauzl';
+import { buffer } from 'node:stream/consumers';
+import { House } from '#testing/house.js';
+import { specOf } from '#testing/house-client.js';
+
+let house: House;
+beforeAll(async () => {
+  house = await House.start();
+});
+afterAll(() => house.stop());
+
+interface ArtifactBody {
+  identifier: string;
+  name: string;
+  packaging: string;
+  fileCount: number;
+  sha256: string | null;
+  downloadUrl: string;
+  filesUrl: string | null;
+}
+
+/** Every name that is no trouble to a file system and much to those who copy it about. */
+const NAMES = [
+  'plain.txt',
+  'pages/[id].js',
+  'with space and  two.txt',
+  'it\'s "quoted".txt',
+  'üñï/日本語.txt',
+  'percent%20=3D.txt',
+  '-rf',
+  'a;b&c|d$e`f`.txt',
+  '#hash?query.txt',
+  'new\nline.txt',
+  '.hidden/...',
+];
+
+async function artifactsOf(id: string): Promise<ArtifactBody[]> {
+  return (await house.client.json<{ items: ArtifactBody[] }>('GET', `/v1/builds/${id}/artifacts`)).items;
+}
+
+async function unzipped(zip: Buffer): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const file = await new Promise<import('yauzl').ZipFile>((resolve, reject) =>
+    fromBuffer(zip, { lazyEntries: true }, (error, opened) => (error === null ? resolve(opened) : reject(error))),
+  );
+  await new Promise<void>((resolve, reject) => {
+    file.on('entry', (entry: import('yauzl').Entry) => {
+      file.openReadStream(entry, (error, stream) => {
+        if (error !== null) return reject(error);
+        buffer(stream).then((bytes) => {
+          files[entry.fileName] = bytes.toString();
+          file.readEntry();
+        }, reject);
+      });
+    });
+    file.once('end', resolve);
+    file.once('error', reject);
+    file.readEntry();
+  });
+  return files;
+}
+
+async function hostile(project: string, packaging: 'NONE' | 'ZIP'): Promise<string> {
+  const { url } = await house.git.repository(project, {
+    'buildspec.yml': specOf({ build: ['true'] }, { artifacts: { 'base-directory': 'out', files: ['**/*'] } }),
+    ...Object.fromEntries(NAMES.map((name) => [`out/${name}`, `content of ${name}`])),
+  });
+  const build = await house.client.build(project, {
+    source: { type: 'GIT', location: url },
+    artifacts: { type: 'S3', packaging, name: 'out' },
+  });
+  expect(build.buildStatus).toBe('SUCCEEDED');
+  return build.id;
+}
+
+const WANTED = Object.fromEntries(NAMES.map((name) => [name, `content of ${name}`]));
+
+describe('an artifact', () => {
+  it('as a folder is listed and downloaded by the names of its files, and as a zip made on the fly', async () => {
+    const { client } = house;
+    const id = await hostile('folder', 'NONE');
+    const [artifact] = await artifactsOf(id);
+    expect(artifact).toMatchObject({ packaging: 'NONE', fileCount: NAMES.length });
+    const { items } = await client.json<{ items: { path: string; downloadUrl: string; sizeBytes: number }[] }>(
+      'GET',
+      artifact!.filesUrl!,
+    );
+    expect(new Set(items.map(({ path }) => path))).toEqual(new Set(NAMES));
+    for (const { path, downloadUrl, sizeBytes } of items) {
+      const bytes = await client.bytes(downloadUrl);
+      expect([bytes.toString(), bytes.length]).toEqual([`content of ${path}`, sizeBytes]);
+    }
+    expect(await unzipped(await client.bytes(artifact!.downloadUrl))).toEqual(WANTED);
+  });
+
+  it('as a zip is downloaded as it was stored', async () => {
+    const [artifact] = await artifactsOf(await hostile('zipped', 'ZIP'));
+    const zip = await house.client.bytes(artifact!.downloadUrl);
+    expect(createHash('sha256').update(zip).digest('hex')).toBe(artifact!.sha256);
+    expect(await unzipped(zip)).toEqual(WANTED);
+  });
+
+  it('of other names comes beside it, where the project asks for it', async () => {
+    const build = await house.client.build('two', {
+      buildspec: specOf(
+        { build: ['mkdir a b', 'echo 1 > a/one', 'echo 2 > b/two'] },
+        {
+          artifacts: { files: ['a/one'], 'secondary-artifacts': { docs: { 'base-directory': 'b', files: ['*'] } } },
+        },
+      ),
+      artifacts: { type: 'S3', packaging: 'NONE' },
+      secondaryArtifacts: [{ type: 'S3', artifactIdentifier: 'docs', packaging: 'NONE' }],
+    });
+    // with secondary artifacts, CodeBuild makes no primary one of the buildspec
+    const artifacts = await artifactsOf(build.id);
+    expect(artifacts.map(({ identifier }) => identifier)).toContain('docs');
+    const docs = artifacts.find(({ identifier }) => identifier === 'docs')!;
+    expect((await house.client.bytes(`${docs.filesUrl!}/two`)).toString()).toBe('2\n');
+  });
+
+  it('that matches nothing fails the build', async () => {
+    const build = await house.client.build('no-match', {
+      buildspec: specOf({ build: ['true'] }, { artifacts: { files: ['nothing/*'] } }),
+    });
+    expect(build.buildStatus).toBe('FAILED');
+    expect(build.phases.find(({ phaseType }) => phaseType === 'UPLOAD_ARTIFACTS')).toMatchObject({
+      phaseStatus: 'FAILED',
+      contexts: [{ statusCode: 'CLIENT_ERROR', message: 'no matching artifact paths found' }],
+    });
+  });
+
+  it.each([
+    ['a climb', '../../../../etc/passwd'],
+    ['an escaped climb', '..%2f..%2f..%2fetc%2fpasswd'],
+    ['a climb escaped twice', '%252e%252e%252fetc%252fpasswd'],
+    ['an absolute path', '/etc/passwd'],
+    ['NUL', 'plain.txt%00'],
+    ['what is not there', 'other.txt'],
+  ])('gives nothing for %s', async (_, path) => {
+    const { items } = await house.client.json<{ items: { id: string }[] }>('GET', '/v1/builds?project=folder');
+    const answer = await house.client.ask('GET', `/v1/builds/${items[0]!.id}/artifacts/primary/files/${path}`);
+    expect(answer.status).toBe(404);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  it('goes with its build', async () => {
+    const { client } = house;
+    const id = await hostile('deleted', 'NONE');
+    const [artifact] = await artifactsOf(id);
+    expect((await client.ask('DELETE', `/v1/builds/${id}`)).status).toBe(204);
+    expect((await client.ask('GET', artifact!.downloadUrl)).status).toBe(404);
+  });
+});
