@@ -1,4 +1,5 @@
 // As a user I build in real containers: what only they can show. Few and whole; the ways through a build are in test/scenarios.
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { House } from '#testing/house.js';
 import { specOf } from '#testing/house-client.js';
@@ -162,7 +163,7 @@ describe('a container that cannot do it', () => {
   beforeAll(async () => {
     const docker = testDocker();
     await docker
-      .importImage(EMPTY_TAR, { repo: 'kilnyard-test/no-shell', tag: '1' })
+      .importImage(Readable.from([EMPTY_TAR]), { repo: 'kilnyard-test/no-shell', tag: '1' })
       .then(
         (stream) =>
           new Promise((resolve, reject) =>

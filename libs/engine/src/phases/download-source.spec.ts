@@ -6,7 +6,7 @@ import type { Build } from '#core/build.js';
 import { COMPUTE_TYPES } from '#core/compute-type.js';
 import { asBuildId, asWorkerId } from '#core/ids.js';
 import { newProjectSettings } from '#testing/factories.js';
-import { ManualClock } from '#testing/manual-clock.js';
+import { FakeClock } from '#testing/fake-clock.js';
 import { RecordingSink } from '#testing/recording-sink.js';
 import { FakeBackend } from '../backend/fake/fake-backend.js';
 import type { Sandbox } from '../backend/backend.js';
@@ -56,7 +56,7 @@ describe('downloadSource', () => {
   });
 
   it('tells that the phase is complete before the first line of the script, and stamps it before the script ran', async () => {
-    const clock = new ManualClock('2026-01-02T03:04:05.006Z');
+    const clock = new FakeClock('2026-01-02T03:04:05.006Z');
     const sink = new RecordingSink();
     const sandbox = await newSandbox();
     startTakesSeconds(sandbox, clock, 3);
@@ -84,7 +84,7 @@ describe('downloadSource', () => {
 });
 
 /** By the time that start returns, the script has run for a while and has written its first lines. */
-function startTakesSeconds(sandbox: Sandbox, clock: ManualClock, seconds: number): void {
+function startTakesSeconds(sandbox: Sandbox, clock: FakeClock, seconds: number): void {
   const start = sandbox.start.bind(sandbox);
   sandbox.start = async (script) => {
     await start(script);
@@ -93,7 +93,7 @@ function startTakesSeconds(sandbox: Sandbox, clock: ManualClock, seconds: number
   };
 }
 
-function newRun(sandbox: Sandbox, sink: RecordingSink, clock: ManualClock): BuildRun {
+function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildRun {
   const unused = (): never => {
     throw new Error('not expected to be used here');
   };

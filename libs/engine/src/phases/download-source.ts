@@ -39,14 +39,13 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
   run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan), sealedVariables };
-  const home = plan.runAs === null || plan.runAs === 'root' ? '/root' : `/home/${plan.runAs}`;
   const builtIn = builtInVariables({
     build: request.build,
     buildUrl: request.buildUrl,
     sourceDir: primary.dir,
     resolvedSourceVersion: primary.resolvedVersion,
     secondary,
-    home,
+    home: '/root',
   });
   await log.say(`Moving to directory ${primary.dir}`);
   await restoreCache(run);
