@@ -17,8 +17,8 @@ export interface FileSearch {
   patterns: readonly string[];
   /** Relative to the base. */
   excludes: readonly string[];
-  /** Folders and links too, not files alone. */
-  everything: boolean;
+  /** What may match; the rest is passed over. */
+  types: readonly SandboxFile['type'][];
   signal: AbortSignal;
   /** Told for each pattern before it is looked for. */
   onPattern?: (pattern: string) => Promise<void>;
@@ -52,7 +52,7 @@ async function* matching(search: FileSearch, pattern: string): AsyncGenerator<Fo
   const matches = compileGlobs([wanted], outside ? [] : search.excludes);
   const prefix = literalPrefix(wanted);
   for await (const file of search.sandbox.files(posix.join(root, prefix), search.signal)) {
-    if (file.type !== 'file' && !search.everything) continue;
+    if (!search.types.includes(file.type)) continue;
     const name = prefix === '' ? file.path : `${prefix}/${file.path}`;
     if (matches(name)) yield { name, file };
   }
