@@ -75,7 +75,7 @@ export class ArtifactsController {
     description: 'A zip as it was stored, also by `Range`; a folder with `?format=zip`.',
     params: ARTIFACT_PARAM,
     content: BINARY,
-    headers: { Range: { description: 'One range of bytes; not for a folder.', example: 'bytes=0-1023' } },
+    headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`; not for a folder.' } },
     errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
   })
   async download(
@@ -145,7 +145,7 @@ export class ArtifactsController {
     description: 'Always as an attachment of unknown type, so that nothing that a build made runs in a browser.',
     params: { ...ARTIFACT_PARAM, path: { description: 'Path of the file.', example: 'dist/index.js' } },
     content: BINARY,
-    headers: { Range: { description: 'One range of bytes.', example: 'bytes=0-1023' } },
+    headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`.' } },
     errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
   })
   async file(

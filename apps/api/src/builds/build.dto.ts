@@ -70,7 +70,6 @@ export const listBuildsQuery = z.strictObject({
   project: projectName.optional().meta({ description: 'Only builds of this project.' }),
   status: statuses.optional().meta({
     description: `One or more of ${BUILD_STATUSES.join(', ')}, separated by commas.`,
-    example: 'FAILED,FAULT',
   }),
   from: time.optional().meta({ description: 'Started at or after this time (ISO-8601).' }),
   to: time.optional().meta({ description: 'Started before this time (ISO-8601).' }),

@@ -17,7 +17,8 @@ export interface Description {
   content?: Record<string, { schema: Record<string, unknown>; example?: unknown }>;
   answerDescription?: string;
   params?: Record<string, { description: string; example: string }>;
-  headers?: Record<string, { description: string; example?: string }>;
+  /** No examples: Swagger UI would fill them in, and a request would ask for what nobody meant. */
+  headers?: Record<string, { description: string }>;
   bodyExamples?: Record<string, { summary: string; value: unknown }>;
   /** The body may be left out. */
   bodyOptional?: boolean;
@@ -51,7 +52,7 @@ export function Describe(route: Description): MethodDecorator {
         name,
         required: false,
         description: header.description,
-        schema: { type: 'string', ...(header.example === undefined ? {} : { example: header.example }) },
+        schema: { type: 'string' },
       }),
     ),
     ...(route.bodyExamples === undefined

@@ -42,9 +42,10 @@ export class LogController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const buildId = (await this.builds.get(parseBuildId(id).id)).id;
-    const fromSeq = await this.firstSeq(buildId, query, request.headers['last-event-id']);
+    const stream = wantsStream(request.headers.accept);
+    const fromSeq = await this.firstSeq(buildId, query, stream ? request.headers['last-event-id'] : undefined);
     void reply.header('cache-control', 'no-store').header('vary', 'accept');
-    if (!wantsStream(request.headers.accept)) return this.page(buildId, fromSeq, query.limit, reply);
+    if (!stream) return this.page(buildId, fromSeq, query.limit, reply);
     await this.streams.send(
       reply,
       (signal) =>

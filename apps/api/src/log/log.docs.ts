@@ -48,7 +48,6 @@ A reader that reconnects with the \`Last-Event-ID\` that it saw last (browsers a
   headers: {
     'Last-Event-ID': {
       description: 'For the stream: the id that was seen last; takes precedence over the query.',
-      example: '41',
     },
   },
   errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND'],
@@ -64,6 +63,6 @@ export const RAW_ROUTE: Description = {
       example: '[Container] Entering phase INSTALL\nadded 312 packages in 4s\n',
     },
   },
-  headers: { Range: { description: 'One range of bytes.', example: 'bytes=0-1023' } },
+  headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`.' } },
   errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
 };
