@@ -1,11 +1,11 @@
 // What `npm start` and `npm test` both need first: the right Node, the dependencies, the generated Prisma client, the build.
 // Plain Node without dependencies. Each step leaves a stamp and is skipped while what it was made from has not changed.
-import { copyAssets } from './copy-assets.mjs';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { copyAssets } from './copy-assets.mjs';
 
 export const HOME = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMPS = join(HOME, 'dist', '.stamps.json');
@@ -159,7 +159,7 @@ function writeStamps(stamps) {
   writeFileSync(STAMPS, `${JSON.stringify({ ...readStamps(), ...stamps })}\n`);
 }
 
-/** Notes that dist is of the present sources (for scripts/test.mjs, which runs tsc as one of its checks). */
+/** Completes dist and notes that it is of the present sources (for scripts/test.mjs, which runs tsc as one of its checks). */
 export function noteBuilt() {
   copyAssets();
   writeStamps({ built: sourceStamp() });

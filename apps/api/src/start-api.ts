@@ -55,7 +55,7 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
   const { databaseUrl, databasePool } = settings.database;
   const dataDir = resolve(settings.storage.dataDir);
   await mkdir(dataDir, { recursive: true });
-  const masterKey = await readMasterKey(settings.storage);
+  const masterKey = readMasterKey(settings.storage);
   const database = await Database.connect({ url: databaseUrl, pool: databasePool });
   opened.push(() => database.close());
   const listener = await Listener.start(databaseUrl);

@@ -99,7 +99,11 @@ async function versionOf(docker: Docker): Promise<string> {
   return (await Promise.race([docker.version(), late])).Version;
 }
 
-async function openOwn(place: EnginePlace, request: { logFile: string; machine: Machine; say: Say }): Promise<Engine> {
+/** Our own engine, shared by the Kilnyard folders of the machine. Errors: SetupError when it cannot be started. */
+export async function openOwn(
+  place: EnginePlace,
+  request: { logFile: string; machine: Machine; say: Say },
+): Promise<Engine> {
   const { machine, say } = request;
   const why = `no Docker Engine answers (asked ${SYSTEM_SOCKET}; DOCKER_HOST is not set)`;
   if (!machine.root) {

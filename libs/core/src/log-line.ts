@@ -49,4 +49,6 @@ export interface LogSeal {
   byteCount: number;
   /** SHA-256 of the raw log, hex. */
   sha256: string;
+  /** True when the log was sealed without its worker: what the build wrote last may be missing. */
+  cut?: boolean;
 }

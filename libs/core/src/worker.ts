@@ -9,7 +9,7 @@ export interface WorkerInfo {
   slots: number;
   running: number;
   state: 'ACTIVE' | 'DRAINING' | 'DEGRADED';
-  /** Why it is not ACTIVE; empty otherwise. */
+  /** What its engine says of itself, or why the worker is not ACTIVE. */
   message: string;
   startedAt: Date;
   seenAt: Date;

@@ -66,6 +66,9 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
   const disk = watchDisk(run);
   try {
     return await throughPhases(run);
+  } catch (error) {
+    run.log.abandon(error);
+    throw error;
   } finally {
     interrupt.removeEventListener('abort', abort);
     deadline.abort();
@@ -218,8 +221,8 @@ async function sayOutcome(run: BuildRun, phase: PhaseType, outcome: PhaseOutcome
 }
 
 /**
- * The last byte is stored before the status is written. A log that cannot be stored whole is left unsealed, which the API shows;
- * it must not keep the build from ending.
+ * The last byte is stored before the status is written. A log that cannot be stored whole is left unsealed, and the sweep
+ * seals it as cut; it must not keep the build from ending.
  */
 async function endLog(run: BuildRun): Promise<void> {
   await run.sandbox?.kill();

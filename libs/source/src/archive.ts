@@ -9,7 +9,7 @@ import type { ProjectSource } from '#core/project.js';
 import { checkedGet, shownUrl } from './checked-http.js';
 import { tooLarge, FetchGuard, type SourceLimits } from './disk-limit.js';
 import { parseCredential } from './git-credentials.js';
-import type { FetchRequest } from './source-fetcher.js';
+import type { FetchRequest } from './fetch-request.js';
 import { TreeWriter } from './tree-writer.js';
 import { untar } from './untar.js';
 import { unzip } from './unzip.js';
@@ -145,7 +145,7 @@ async function formatOf(file: string): Promise<ArchiveFormat | 'tar'> {
 function shownLocation(location: string | undefined): string {
   if (location === undefined || location === '') return '(empty)';
   if (/^https?:\/\//i.test(location) && URL.canParse(location)) return shownUrl(new URL(location));
-  // eslint-disable-next-line no-control-regex
+
   return location
     .replace(/[\u0000-\u001f\u007f]/g, '?')
     .replace(/\/\/[^/]*@/g, '//')

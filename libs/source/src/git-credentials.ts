@@ -74,7 +74,6 @@ function sshKey(privateKey: string, knownHosts: string | undefined): SourceCrede
 
 /** A line break would let a credential write further lines into git's credential protocol. */
 function plain(text: string, reference: string): string {
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(text)) throw unfit(reference, 'it has a control character in it');
   return text;
 }

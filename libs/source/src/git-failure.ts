@@ -45,17 +45,15 @@ export function translateGitFailure(thrown: unknown, shown: string, secrets: rea
 export function cleanText(text: string, secrets: readonly string[]): string {
   let clean = text;
   for (const secret of secrets) clean = clean.replaceAll(secret, '***');
-  return (
-    withoutUserinfo(clean)
-      .split(/[\r\n]+/)
-      // eslint-disable-next-line no-control-regex
-      .map((line) => line.replace(/[\u0000-\u001f\u007f]/g, ' ').trim())
-      .filter(
-        (line) =>
-          line !== '' && !/^(remote: )?(Receiving|Counting|Compressing|Enumerating|Resolving|Updating) /.test(line),
-      )
-      .slice(-6)
-      .join('; ')
-      .slice(-1_000)
-  );
+  return withoutUserinfo(clean)
+    .split(/[\r\n]+/)
+
+    .map((line) => line.replace(/[\u0000-\u001f\u007f]/g, ' ').trim())
+    .filter(
+      (line) =>
+        line !== '' && !/^(remote: )?(Receiving|Counting|Compressing|Enumerating|Resolving|Updating) /.test(line),
+    )
+    .slice(-6)
+    .join('; ')
+    .slice(-1_000);
 }

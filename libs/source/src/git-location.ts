@@ -23,7 +23,7 @@ export interface GitLocation {
 }
 
 const EXPECTED = 'https://…, http://…, ssh://…, user@host:path, or a folder under KILNYARD_SOURCE_LOCAL_PATHS';
-// eslint-disable-next-line no-control-regex
+
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/;
 const SSH_USER = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
@@ -114,7 +114,6 @@ function decoded(part: string, text: string): string {
 }
 
 function refuse(why: string, text: string): Refusal {
-  // eslint-disable-next-line no-control-regex
   const got = withoutUserinfo(text)
     .replace(/[\u0000-\u001f\u007f]/g, '?')
     .slice(0, 200);

@@ -13,9 +13,9 @@ import { checkGitLocation, mirrorName, type GitLocation } from './git-location.j
 import { GitMirror, type Depth, type MirroredCommit } from './git-mirror.js';
 import { askRemote, type RemoteRefs } from './git-remote.js';
 import { GitSession } from './git-session.js';
-import { fetchSubmodules, type SubmoduleBudget } from './git-submodules.js';
-import { parseVersion, type WantedVersion } from './git-version.js';
-import type { FetchRequest } from './source-fetcher.js';
+import { fetchSubmodules } from './git-submodules.js';
+import { parseVersion } from './git-version.js';
+import type { FetchRequest, RepositoryFetch } from './fetch-request.js';
 import { takeLock } from './mirror-lock.js';
 
 export interface GitSourceOptions extends SourceLimits {
@@ -27,19 +27,6 @@ export interface GitSourceOptions extends SourceLimits {
 
 /** Deeper than this is full history (codebuild-contract A5). */
 export const MAX_SHALLOW_DEPTH = 25;
-
-/** One repository to bring in: the source itself, or a submodule of it. */
-export interface RepositoryFetch {
-  location: GitLocation;
-  credential: SourceCredential | undefined;
-  wanted: WantedVersion;
-  depth: Depth;
-  into: string;
-  source: ProjectSource;
-  guard: FetchGuard;
-  say: (text: string) => void;
-  submodules: SubmoduleBudget;
-}
 
 export class GitSource {
   constructor(private readonly options: GitSourceOptions) {}
@@ -182,7 +169,7 @@ export class GitSource {
       return location.protocol === 'file' ? undefined : credential;
     }
     if (location.userinfo === undefined) return undefined;
-    // eslint-disable-next-line no-control-regex
+
     if (/[\u0000-\u001f\u007f]/.test(location.userinfo.username + location.userinfo.password)) {
       throw new PhaseFailure(
         'CLIENT_ERROR',

@@ -5,13 +5,7 @@ import { PhaseFailure, Refusal } from '#core/errors.js';
 import { GitExit } from './git-command.js';
 import { checkGitLocation, type GitLocation } from './git-location.js';
 import type { GitSession } from './git-session.js';
-import type { RepositoryFetch } from './git-source.js';
-
-/** How much further submodules may go. `left` undefined: not counted yet; 0: none wanted. */
-export interface SubmoduleBudget {
-  level: number;
-  left: number | undefined;
-}
+import type { RepositoryFetch } from './fetch-request.js';
 
 export const MAX_SUBMODULE_LEVELS = 10;
 /** In one repository. */

@@ -53,13 +53,12 @@ function checkedName(name: string): string {
   const bad =
     name.length > 1_024 ||
     name.startsWith('-') ||
-    // eslint-disable-next-line no-control-regex
     /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{/.test(name) ||
     name === '@' ||
     name.endsWith('.') ||
     parts.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
   if (!bad) return name;
-  // eslint-disable-next-line no-control-regex
+
   const got = name.replace(/[\u0000-\u001f\u007f]/g, '?').slice(0, 200);
   throw new Refusal('SOURCE_NOT_ALLOWED', `this source version is not allowed: ${got}; expected ${EXPECTED}`, {
     findings: [{ field: 'sourceVersion', expected: EXPECTED, got }],

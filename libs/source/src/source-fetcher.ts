@@ -1,19 +1,9 @@
 // Room: source. The way in: brings a build's source into an empty folder on the worker's disk, whatever its type.
 // The worker calls it in DOWNLOAD_SOURCE; it has the shape of the engine's SourceFetcher without knowing the engine.
 import type { Readable } from 'node:stream';
-import type { ProjectSource } from '#core/project.js';
 import { ArchiveSource, type UploadedArchive } from './archive.js';
+import type { FetchRequest } from './fetch-request.js';
 import { GitSource } from './git-source.js';
-
-export interface FetchRequest {
-  source: ProjectSource;
-  version: string | undefined;
-  /** An existing empty folder; no credential is left in it. */
-  into: string;
-  /** Progress for the build's log; one line each. */
-  say: (text: string) => void;
-  signal: AbortSignal;
-}
 
 export interface SourceFetcherOptions {
   /** Kept between builds; may be shared by workers on one host. */

@@ -124,7 +124,6 @@ export class TreeWriter {
 
 /** The name without `./` and slashes at the end; '' for the root itself; null when it is absolute, climbs, or no name at all. */
 function safeName(rawName: string): string | null {
-  // eslint-disable-next-line no-control-regex
   if (
     rawName.length > MAX_NAME_LENGTH ||
     /[\u0000\\]/.test(rawName) ||

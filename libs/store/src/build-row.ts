@@ -42,9 +42,12 @@ export function toBuild(row: BuildRow): Build {
 }
 
 /** The seal of a build's log, or null while it is not sealed. */
-export function toSeal(row: Pick<BuildModel, 'logLineCount' | 'logByteCount' | 'logSha256'>): LogSeal | null {
+export function toSeal(
+  row: Pick<BuildModel, 'logLineCount' | 'logByteCount' | 'logSha256' | 'logCut'>,
+): LogSeal | null {
   if (row.logLineCount === null || row.logByteCount === null || row.logSha256 === null) return null;
-  return { lineCount: Number(row.logLineCount), byteCount: Number(row.logByteCount), sha256: row.logSha256 };
+  const seal = { lineCount: Number(row.logLineCount), byteCount: Number(row.logByteCount), sha256: row.logSha256 };
+  return row.logCut ? { ...seal, cut: true } : seal;
 }
 
 function toPhase(row: BuildPhase): Phase {

@@ -8,8 +8,12 @@ import type { Database } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
 import { storedJson, storedText } from './stored-json.js';
 
-/** The guard: true while the lease holds. Takes the parameters $1 to $3 of leaseValues. */
-export const HOLDS_LEASE = `id = $1 AND attempt = $2 AND worker_id = $3 AND status = 'IN_PROGRESS' AND lease_until > now()`;
+/**
+ * The guard: true until the lease has passed on. Takes the parameters $1 to $3 of leaseValues.
+ * A lease that has run out may pass on, and has not yet: until the sweep ends the build, its worker (back from a pause, or from a
+ * database that was away) goes on. The sweep and these writes meet at the row's lock, so one of them comes first.
+ */
+export const HOLDS_LEASE = `id = $1 AND attempt = $2 AND worker_id = $3 AND status = 'IN_PROGRESS'`;
 
 export function leaseValues(lease: Lease): [string, number, string] {
   return [lease.buildId, lease.attempt, lease.workerId];

@@ -39,13 +39,14 @@ interface LogStateRow {
   lines: string | null;
   bytes: string | null;
   sha256: string | null;
+  cut: boolean;
   [column: string]: unknown;
 }
 
 /** In: `attempt` absent for the present one. Errors: Refusal BUILD_NOT_FOUND. */
 export async function readLogState(db: Database, buildId: BuildId, attempt?: number): Promise<LogState> {
   const { rows } = await db.query<LogStateRow>(
-    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256
+    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256, log_cut AS cut
      FROM build WHERE id = $1`,
     [buildId],
   );
@@ -54,7 +55,12 @@ export async function readLogState(db: Database, buildId: BuildId, attempt?: num
   const present = attempt === undefined || attempt === row.attempt;
   const seal =
     present && row.sha256 !== null
-      ? { lineCount: Number(row.lines), byteCount: Number(row.bytes), sha256: row.sha256 }
+      ? {
+          lineCount: Number(row.lines),
+          byteCount: Number(row.bytes),
+          sha256: row.sha256,
+          ...(row.cut ? { cut: true } : {}),
+        }
       : null;
   return { buildId, attempt: attempt ?? row.attempt, day: row.day, open: present && seal === null, seal };
 }

@@ -57,30 +57,30 @@ export async function sealAbandonedLogs(db: Database): Promise<void> {
   const { rows } = await db.query<{ id: string }>(
     `SELECT id FROM build WHERE status <> 'IN_PROGRESS' AND log_sha256 IS NULL ORDER BY ended_at DESC LIMIT ${SEAL_BATCH}`,
   );
-  let firstError: unknown;
+  const failures: Error[] = [];
   for (const row of rows) {
     try {
       await sealWithWhatIsStored(db, asBuildId(row.id));
     } catch (error) {
-      firstError ??= error;
+      failures.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
-  if (firstError !== undefined) throw firstError;
+  if (failures[0] !== undefined) throw failures[0];
 }
 
-/** The build has ended, so nothing is added to its log any more (log-append.ts says why). */
+/** Marked as cut: nobody can say that it is whole. The build has ended, so nothing is added to its log any more (log-append.ts says why). */
 async function sealWithWhatIsStored(db: Database, buildId: BuildId): Promise<void> {
   const place = await readLogState(db, buildId);
   const end = await storedEnd(db, place);
   const hash = createHash('sha256');
   for await (const bytes of rawBytes(db, place, 0, end.byteCount - 1)) hash.update(bytes);
-  await db.transaction((tx) => writeSeal(tx, buildId, { ...end, sha256: hash.digest('hex') }));
+  await db.transaction((tx) => writeSeal(tx, buildId, { ...end, sha256: hash.digest('hex'), cut: true }));
 }
 
 async function writeSeal(tx: Queryable, buildId: BuildId, seal: LogSeal): Promise<void> {
   await tx.query(
-    `UPDATE build SET log_line_count = $2, log_byte_count = $3, log_sha256 = $4, version = version + 1 WHERE id = $1`,
-    [buildId, seal.lineCount, seal.byteCount, seal.sha256],
+    `UPDATE build SET log_line_count = $2, log_byte_count = $3, log_sha256 = $4, log_cut = $5, version = version + 1 WHERE id = $1`,
+    [buildId, seal.lineCount, seal.byteCount, seal.sha256, seal.cut ?? false],
   );
   await tx.query(`SELECT pg_notify('${BUILD_CHANNEL}', $1)`, [`${buildId} log`]);
 }

@@ -1,64 +1,52 @@
-// A clock that tests move by hand.
+// A clock that stands still until a test moves it.
 import { Clock } from '#core/clock.js';
 
-interface Sleeper {
-  wakeAt: number;
-  wake: () => void;
-}
-
-/** Stands still until `advance`; sleepers wake in the order of their times. */
 export class FakeClock extends Clock {
-  #nowMs: number;
-  readonly #sleepers = new Set<Sleeper>();
+  #now: number;
+  #sleepers = new Set<{ at: number; wake: () => void }>();
 
-  constructor(start: Date = new Date('2026-01-15T12:00:00.000Z')) {
+  constructor(start = '2026-01-02T03:04:05.006Z') {
     super();
-    this.#nowMs = start.getTime();
+    this.#now = Date.parse(start);
   }
 
-  override now(): Date {
-    return new Date(this.#nowMs);
+  now(): Date {
+    return new Date(this.#now);
   }
 
-  /** How many sleep now: a test waits for that before it advances. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
+      const sleeper = { at: this.#now + ms, wake: resolve };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.#sleepers.delete(sleeper);
+        reject(signal.reason as Error);
+      });
+    });
+  }
+
+  /** How many sleep: 0 after everything that was tested has ended. */
   get sleeping(): number {
     return this.#sleepers.size;
   }
 
-  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason as Error);
-        return;
-      }
-      const onAbort = (): void => {
-        this.#sleepers.delete(sleeper);
-        reject(signal?.reason as Error);
-      };
-      const sleeper: Sleeper = {
-        wakeAt: this.#nowMs + ms,
-        wake: () => {
-          this.#sleepers.delete(sleeper);
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#sleepers.add(sleeper);
-    });
-  }
-
-  /** Moves time on and wakes whom it reaches; lets their continuations run before it resolves. */
+  /** Moves on by `ms`, waking whoever is due on the way, in order; work that follows from a waking is done before the next. */
   async advance(ms: number): Promise<void> {
-    const until = this.#nowMs + ms;
+    const end = this.#now + ms;
     for (;;) {
-      const next = [...this.#sleepers].filter((s) => s.wakeAt <= until).sort((a, b) => a.wakeAt - b.wakeAt)[0];
-      if (next === undefined) break;
-      this.#nowMs = Math.max(this.#nowMs, next.wakeAt);
-      next.wake();
-      await new Promise((resolve) => setImmediate(resolve));
+      await settled();
+      const due = [...this.#sleepers].filter((sleeper) => sleeper.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#sleepers.delete(due);
+      this.#now = Math.max(this.#now, due.at);
+      due.wake();
     }
-    this.#nowMs = until;
-    await new Promise((resolve) => setImmediate(resolve));
+    this.#now = end;
   }
+}
+
+/** Resolves when all that was ready to run has run. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

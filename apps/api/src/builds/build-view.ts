@@ -44,7 +44,7 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     stopRequested: build.stopRequestedAt !== null,
     waiting,
     log: {
-      complete: seal !== null,
+      complete: seal !== null && seal.cut !== true,
       lineCount: seal?.lineCount ?? null,
       byteCount: seal?.byteCount ?? null,
       sha256: seal?.sha256 ?? null,

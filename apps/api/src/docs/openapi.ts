@@ -47,9 +47,9 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   return document;
 }
 
-/** The router calls the rest of a path `*`; the document calls it by what it is. */
+/** The router calls the rest of a path `*`, which becomes `{path}`; the document calls it by what it is. */
 function namedRest(path: string): string {
-  return path.replace(/\{?\*\w*\}?$/, path.includes('/files/') ? '{path}' : '{name}');
+  return path.includes('/files/') ? path : path.replace(/\{path\}$/, '{name}');
 }
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;

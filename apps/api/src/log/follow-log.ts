@@ -87,7 +87,12 @@ async function endOf(sources: LogSources, buildId: BuildId, { status, attempt }:
   const { lineCount, seal } = await sources.logs.size(buildId, attempt);
   return {
     event: 'end',
-    data: { buildStatus: status, lineCount, sha256: seal?.sha256 ?? null, complete: seal !== null },
+    data: {
+      buildStatus: status,
+      lineCount,
+      sha256: seal?.sha256 ?? null,
+      complete: seal !== null && seal.cut !== true,
+    },
   };
 }
 

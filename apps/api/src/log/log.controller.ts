@@ -58,7 +58,7 @@ export class LogController {
   async raw(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const build = await this.builds.get(parseBuildId(id).id);
     const { byteCount, seal, attempt } = await this.logs.size(build.id);
-    void reply.header('kilnyard-log-complete', String(seal !== null));
+    void reply.header('kilnyard-log-complete', String(seal !== null && seal.cut !== true));
     await sendBytes(request, reply, {
       sizeBytes: byteCount,
       ...(seal === null ? {} : { etag: seal.sha256 }),

@@ -56,7 +56,7 @@ export const streamEvents = {
       buildStatus: z.enum(BUILD_STATUSES),
       lineCount: z.int().meta({ description: 'Lines of the whole log.' }),
       sha256: z.string().nullable().meta({ description: 'Of the raw log; null when it is not complete.' }),
-      complete: z.boolean().meta({ description: 'False: the build ended before its log was sealed.' }),
+      complete: z.boolean().meta({ description: 'False: the worker was lost, and the last lines may be missing.' }),
     })
     .meta({ id: 'LogEndEvent', description: 'The last event; do not reconnect.' }),
   error: z

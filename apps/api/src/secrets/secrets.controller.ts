@@ -35,7 +35,7 @@ export class SecretsController {
     answer: sealedValueWritten,
     example: { name: 'git/example', version: 1 },
     bodyExamples: {
-      value: { summary: 'A value', value: { value: '{\"username\":\"ci\",\"password\":\"s3cret-example\"}' } },
+      value: { summary: 'A value', value: { value: '{"username":"ci","password":"s3cret-example"}' } },
     },
     errors: ['INVALID_INPUT'],
   })

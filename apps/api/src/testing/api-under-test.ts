@@ -13,6 +13,7 @@ import { LogsStore } from '#store/logs.store.js';
 import { newTestDatabase } from '#testing/database.js';
 import { API_SECTIONS } from '../connections.js';
 import { startApi, type RunningApi } from '../start-api.js';
+import { newCutOffProxy, type CutOffProxy } from './cut-off-proxy.js';
 
 export const ADMIN_TOKEN = 'kiln_admin_token_of_the_tests';
 /** Nothing listens there: the API lives without Redis, and these tests with it. */
@@ -20,7 +21,8 @@ const NO_REDIS = 'redis://127.0.0.1:1';
 
 export interface ApiUnderTest {
   url: string;
-  databaseUrl: string;
+  /** Between the API and Postgres; the store beside it does not go through. */
+  postgres: CutOffProxy;
   dataDir: string;
   /** The worker's side. */
   builds: BuildsStore;
@@ -44,11 +46,12 @@ export async function newApiUnderTest(
   logger: Logger = SILENT,
 ): Promise<ApiUnderTest> {
   const test = await newTestDatabase();
+  const postgres = await newCutOffProxy(test.url);
   const dataDir = await mkdtemp(join(tmpdir(), 'kilnyard-api-'));
   const settings = readSettings(
     {
       KILNYARD_PORT: '0',
-      KILNYARD_DATABASE_URL: test.url,
+      KILNYARD_DATABASE_URL: postgres.url,
       KILNYARD_DATABASE_POOL: '5',
       KILNYARD_REDIS_URL: process.env['KILNYARD_TEST_REDIS_URL'] ?? NO_REDIS,
       KILNYARD_QUEUE_PREFIX: `test-${randomBytes(6).toString('hex')}`,
@@ -77,7 +80,7 @@ export async function newApiUnderTest(
     get url() {
       return api.url;
     },
-    databaseUrl: test.url,
+    postgres,
     dataDir,
     builds,
     logs: new LogsStore(database),
@@ -102,6 +105,7 @@ export async function newApiUnderTest(
     close: async () => {
       await api.close();
       await database.close();
+      await postgres.close();
       await test.drop();
       await rm(dataDir, { recursive: true, force: true });
     },

@@ -36,7 +36,11 @@ export async function receiveUpload(
 }
 
 /** Counts bytes and looks at the first of them; pulled, so that an error waits for whoever pulls. */
-async function* gated(body: Readable, maxBytes: number, seen: { format: ArchiveFormat | null }): AsyncGenerator<Buffer> {
+async function* gated(
+  body: Readable,
+  maxBytes: number,
+  seen: { format: ArchiveFormat | null },
+): AsyncGenerator<Buffer> {
   let bytes = 0;
   let head = Buffer.alloc(0);
   // Not destroyed when we stop early: that would cut the connection before the sender has read why.

@@ -2,7 +2,8 @@
 import type { FetchedSource } from '#engine/ports.js';
 import { SourceFetcher } from '#engine/ports.js';
 import { readSourceFile } from '#source/source-file.js';
-import type { FetchRequest, SourceFetcherService } from '#source/source-fetcher.js';
+import type { FetchRequest } from '#source/fetch-request.js';
+import type { SourceFetcherService } from '#source/source-fetcher.js';
 
 export class WorkerSource extends SourceFetcher {
   constructor(private readonly service: SourceFetcherService) {

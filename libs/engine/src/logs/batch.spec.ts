@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '#core/errors.js';
-import { ManualClock, settled } from '#testing/manual-clock.js';
+import { FakeClock, settled } from '#testing/fake-clock.js';
 import { RecordingSink } from '#testing/recording-sink.js';
 import { Batch, MAX_WAITING_BYTES } from './batch.js';
 import { MAX_CHUNK_BYTES, MAX_CHUNK_LINES } from './chunk-builder.js';
 import type { LineBlock } from './line-block.js';
 
-let clock: ManualClock;
+let clock: FakeClock;
 let sink: RecordingSink;
 let batch: Batch;
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = new FakeClock();
   sink = new RecordingSink();
   batch = new Batch({ sink, clock, flushMs: 100 });
 });

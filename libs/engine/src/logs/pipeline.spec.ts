@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Fault, PhaseFailure } from '#core/errors.js';
-import { ManualClock, settled } from '#testing/manual-clock.js';
+import { FakeClock, settled } from '#testing/fake-clock.js';
 import { RecordingSink } from '#testing/recording-sink.js';
 import { MAX_CHUNK_BYTES } from './chunk-builder.js';
 import { OPEN_LINE_MS } from './lines.js';
 import { LogPipeline, type LogPipelineOptions } from './pipeline.js';
 
-let clock: ManualClock;
+let clock: FakeClock;
 let sink: RecordingSink;
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = new FakeClock();
   sink = new RecordingSink();
 });
 afterEach(() => {

@@ -1,5 +1,5 @@
 // INSTALL, PRE_BUILD, BUILD, POST_BUILD: the script runs them by itself; here its words become outcomes.
-import { PhaseFailure } from '#core/errors.js';
+import { Fault, PhaseFailure } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { CommandPhase, PhaseContext } from '#core/phase.js';
 import type { BuildRun } from '../build-run.js';
@@ -36,6 +36,7 @@ function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { s
 async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
   const sandbox = run.sandbox!;
   // an end that the script told of, without this phase, is a script that was tampered with
+  const killedHere = run.script!.toldEnd;
   await sandbox.kill();
   const exit = await sandbox.wait();
   const { memoryBytes } = sandbox.limits;
@@ -56,6 +57,10 @@ async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
       'BUILD_OUT_OF_MEMORY',
       `The build container ran out of memory (${Math.round(memoryBytes / 1024 ** 2)} MiB)`,
     );
+  }
+  if (sandbox.ownProcesses && exit.exitCode === 137 && !killedHere) {
+    // nobody inside can kill the first process of a container
+    throw new Fault('SANDBOX_LOST', 'The build container was killed from outside (exit status 137)');
   }
   if (!run.script!.started)
     return failed(

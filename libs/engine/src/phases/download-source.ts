@@ -11,11 +11,14 @@ import type { PhaseOutcome } from '#core/outcome.js';
 import type { ProjectSource } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { builtInVariables, sourceFolder } from '../environment.js';
+import { systemLines } from '../logs/system-line.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
 import { restoreCache } from './cache.js';
 import { ScriptWatch } from './script-watch.js';
 import { resolveVariables } from './variables.js';
+
+const COMPLETE = 'Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\nPhase context status code:  Message: ';
 
 /** Errors: PhaseFailure of source, secrets and shell; Refusal BUILDSPEC_INVALID; what the sandbox throws. */
 export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
@@ -36,21 +39,18 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
   run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan), sealedVariables };
-  const home = plan.runAs === null || plan.runAs === 'root' ? '/root' : `/home/${plan.runAs}`;
   const builtIn = builtInVariables({
     build: request.build,
     buildUrl: request.buildUrl,
     sourceDir: primary.dir,
     resolvedSourceVersion: primary.resolvedVersion,
     secondary,
-    home,
+    home: '/root',
   });
   await log.say(`Moving to directory ${primary.dir}`);
   await restoreCache(run);
   await sayPhases(run, plan);
   await handOver(run, plan, [...variables, ...builtIn]);
-  await log.say('Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED');
-  await log.say('Phase context status code:  Message: ');
   return { kind: 'succeeded' };
 }
 
@@ -137,7 +137,10 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
   });
   const watch = new ScriptWatch();
   run.script = watch;
+  const preparedAt = run.ports.clock.now();
   await sandbox.start(script);
+  // Written before any output is read and stamped before the script ran, so that the log tells the phases in their order.
+  await run.log.say(systemLines(COMPLETE, preparedAt));
   watch.follow(sandbox.events(run.ending)).catch(run.fail);
   run.outputRead = readOutput(run);
   // output that cannot be stored must not be left to fill the spool

@@ -22,6 +22,8 @@ export interface FileSearch {
   signal: AbortSignal;
   /** Told for each pattern before it is looked for. */
   onPattern?: (pattern: string) => Promise<void>;
+  /** Told for each symbolic link that a pattern matched, where links are not taken. */
+  onLink?: (name: string) => Promise<void>;
   /** Told for each pattern that matched nothing. */
   onNothing?: (pattern: string) => Promise<void>;
 }
@@ -52,8 +54,9 @@ async function* matching(search: FileSearch, pattern: string): AsyncGenerator<Fo
   const matches = compileGlobs([wanted], outside ? [] : search.excludes);
   const prefix = literalPrefix(wanted);
   for await (const file of search.sandbox.files(posix.join(root, prefix), search.signal)) {
-    if (file.type !== 'file' && !search.everything) continue;
     const name = prefix === '' ? file.path : `${prefix}/${file.path}`;
-    if (matches(name)) yield { name, file };
+    if (!matches(name)) continue;
+    if (file.type === 'file' || search.everything) yield { name, file };
+    else if (file.type === 'symlink') await search.onLink?.(name);
   }
 }

@@ -80,6 +80,7 @@ async function* artifactFiles(run: BuildRun, wanted: WantedArtifact): AsyncGener
       everything: false,
       signal,
       onPattern: (pattern) => log.say(`Expanding ${pattern}`),
+      onLink: (name) => log.say(`Skipping symbolic link ${name}`),
       onNothing: (pattern) => log.say(`Skipping invalid file path ${pattern}`),
     });
     for await (const one of found) {

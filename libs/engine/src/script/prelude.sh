@@ -4,7 +4,7 @@
 #   T  tmpfs: the command's script and the environment that is carried from command to command
 #   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
 # Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
-K_OK=1 K_LAST=0 K_KILLS=0
+K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER=''
 # k_now: "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>", in one fork
 case $(date +%N 2>/dev/null) in
   *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
@@ -43,7 +43,12 @@ k_end() {
 k_run() {
   { printf '. %s/restore.sh\n\n\n%s\n' "$T" "$1"; [ "$CARRY" = 0 ] || cat "$T/tail.sh"; } >"$T/script.sh"
   printf 'export CODEBUILD_LAST_EXIT=%s CODEBUILD_BUILD_SUCCEEDING=%s\n' "$K_LAST" "$K_OK" >"$T/flags.sh"
+  if [ -n "$K_USERS" ]; then
+    eval "k_home=~${2:-root}"
+    printf "export HOME='%s'\n" "$k_home" >>"$T/flags.sh"
+  fi
   if [ -n "$2" ]; then
+    k_own "$2"
     chmod 0666 "$T/env.sh"
     su -s /bin/sh "$2" -c "exec $K_CLEAN $SH $T/script.sh" </dev/null
   else
@@ -63,6 +68,13 @@ k_oom() {
   done
   [ "$k_kills" -gt "$K_KILLS" ] || return 1
   K_KILLS=$k_kills
+}
+
+# k_own USER: gives the source to the user of the next command; root may write to it all the same.
+k_own() {
+  [ "$1" != "$K_OWNER" ] || return 0
+  K_OWNER=$1
+  chown -R "$1" "$SRC" || k_say "The source could not be given to the user $1"
 }
 
 # k_command LIST INDEX USER TEXT: runs it unless an earlier one of its list failed.

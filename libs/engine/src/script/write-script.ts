@@ -29,7 +29,7 @@ export interface ScriptPlan {
   shell: 'sh' | 'bash';
   /** False for buildspec version 0.1, where every command starts afresh in sourceDir. */
   carry: boolean;
-  /** User of all commands that name no other; sourceDir is given to it. */
+  /** User of all commands that name no other. Before a user's first command sourceDir is given to it. */
   runAs: string | null;
   /** In order of precedence, the last wins; values are literal. */
   variables: readonly { name: string; value: string }[];
@@ -48,20 +48,16 @@ export interface ScriptPlan {
  * (events.ts reads them). Which phase follows a failed one comes from core's TRANSITIONS.
  */
 export function writeScript(plan: ScriptPlan): string {
+  const users = plan.runAs !== null || plan.phases.some((phase) => phase.runAs !== null);
   const body = [
     `K=${shellQuote(plan.controlRoot)} T=${shellQuote(plan.tempDir)} SRC=${shellQuote(plan.sourceDir)}`,
-    `CARRY=${plan.carry ? 1 : 0}`,
+    `CARRY=${plan.carry ? 1 : 0} K_USERS=${users ? 1 : ''}`,
     PRELUDE,
     'k_pump',
     plan.ownProcesses ? `K_PROC='/proc/[0-9]*'` : `K_PROC=`,
     chooseShell(plan.shell),
     `k_event start "$$"`,
-    `k_prepare ${shellQuote(RESTORE)} ${shellQuote(TAIL)} ${shellQuote(exportLines(plan))}`,
-    ...(plan.runAs === null
-      ? []
-      : [
-          `chown -R ${shellQuote(plan.runAs)} "$SRC" || k_say ${shellQuote(`The user ${plan.runAs} could not be given the source`)}`,
-        ]),
+    `k_prepare ${shellQuote(RESTORE)} ${shellQuote(TAIL)} ${shellQuote(exportLines(plan, users))}`,
     'K_NEXT=INSTALL',
     ...plan.phases.map((phase) => phaseBlock(phase, plan.runAs)),
     values(plan),
@@ -83,8 +79,17 @@ function chooseShell(shell: 'sh' | 'bash'): string {
   ].join('\n');
 }
 
-function exportLines(plan: ScriptPlan): string {
-  return plan.variables.map(({ name, value }) => `export ${name}=${shellQuote(value)}`).join('\n');
+/** git refuses a source that another user owns; inside one build's container all users are the build's own. */
+const ANY_OWNER = [
+  { name: 'GIT_CONFIG_COUNT', value: '1' },
+  { name: 'GIT_CONFIG_KEY_0', value: 'safe.directory' },
+  { name: 'GIT_CONFIG_VALUE_0', value: '*' },
+];
+
+function exportLines(plan: ScriptPlan, users: boolean): string {
+  return [...(users ? ANY_OWNER : []), ...plan.variables]
+    .map(({ name, value }) => `export ${name}=${shellQuote(value)}`)
+    .join('\n');
 }
 
 function phaseBlock(phase: ScriptPhase, runAs: string | null): string {

@@ -10,7 +10,8 @@ export function statusOf(error: unknown): number | undefined {
 /** The engine's own words, without dockerode's frame around them. */
 export function wordsOf(error: unknown): string {
   const message = (error as { json?: { message?: string } } | null)?.json?.message;
-  return (message ?? (error instanceof Error ? error.message : String(error))).trim();
+  const words = message ?? (error instanceof Error ? error.message : String(error));
+  return words.replace(/^\(HTTP code \d+\) [a-z ]*- /i, '').trim();
 }
 
 /** True when the engine did not answer at all. */

@@ -54,9 +54,6 @@ export interface FirewallState {
   message: string;
 }
 
-const HOST_CHAIN = 'KILNYARD-HOST';
-const DENY_CHAIN = 'KILNYARD-DENY';
-
 /**
  * Lays the rules for the bridge; laying them again changes nothing. Never throws: what is not in force is told, and a worker
  * reports itself degraded.
@@ -81,20 +78,30 @@ export async function layFirewall(
   }
 }
 
-/** Each chain is filled anew, with one jump into it for what comes from the bridge. */
+/**
+ * Two chains for this bridge, each put in its place whole (iptables-restore commits at once, so that no moment is without
+ * rules), and one jump into each for what comes from the bridge.
+ */
 export function firewallScript(bridge: string, deny: readonly string[]): string {
-  const chain = (name: string, from: string, rules: string[]): string[] => [
-    `iptables -w 5 -n -L ${name} >/dev/null 2>&1 || iptables -w 5 -N ${name}`,
-    `iptables -w 5 -F ${name}`,
-    ...rules.map((rule) => `iptables -w 5 -A ${name} ${rule}`),
-    `iptables -w 5 -C ${from} -i ${bridge} -j ${name} 2>/dev/null || iptables -w 5 -I ${from} 1 -i ${bridge} -j ${name}`,
+  const host = `KILN-HOST-${bridge}`;
+  const denied = `KILN-DENY-${bridge}`;
+  const table = [
+    '*filter',
+    `:${host} - [0:0]`,
+    `-A ${host} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN`,
+    `-A ${host} -j REJECT`,
+    `:${denied} - [0:0]`,
+    ...deny.filter((cidr) => /^[0-9.]+(\/[0-9]+)?$/.test(cidr)).map((cidr) => `-A ${denied} -d ${cidr} -j REJECT`),
+    'COMMIT',
   ];
-  const denied = deny.filter((cidr) => /^[0-9.]+(\/[0-9]+)?$/.test(cidr)).map((cidr) => `-d ${cidr} -j REJECT`);
+  const jump = (from: string, to: string): string =>
+    `iptables -w 5 -C ${from} -i ${bridge} -j ${to} 2>/dev/null || iptables -w 5 -I ${from} 1 -i ${bridge} -j ${to}`;
   return [
     'set -e',
     'PATH=$PATH:/usr/sbin:/sbin',
-    ...chain(HOST_CHAIN, 'INPUT', ['-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN', '-j REJECT']),
-    ...chain(DENY_CHAIN, 'DOCKER-USER', denied),
+    `iptables-restore -w 5 --noflush <<'RULES'\n${table.join('\n')}\nRULES`,
+    jump('INPUT', host),
+    jump('DOCKER-USER', denied),
   ].join('\n');
 }
 

@@ -1,0 +1,367 @@
+// Whole runs on the fake backend, with ports that remember: what is written in which order, and what happens when a port fails.
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Artifact, Build } from '#core/build.js';
+import { Clock } from '#core/clock.js';
+import { linesOf } from '#core/chunk-codec.js';
+import { Fault, Interrupt, PhaseFailure } from '#core/errors.js';
+import { asBuildId, asProjectId, asWorkerId } from '#core/ids.js';
+import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { PhaseContext } from '#core/phase.js';
+import type { ProjectSettings } from '#core/project.js';
+import { transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
+import { FakeBackend } from './backend/fake/fake-backend.js';
+import type { BuildRequest } from './build-run.js';
+import { ArtifactStore, BuildJournal, LogSink, SecretResolver, SourceFetcher, type RunPorts } from './ports.js';
+import { runBuild } from './run-build.js';
+
+class RealClock extends Clock {
+  now(): Date {
+    return new Date();
+  }
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    await sleep(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
+      throw signal?.aborted === true ? signal.reason : error;
+    });
+  }
+}
+
+/** Everything that a run wrote, in order. */
+class Notebook extends BuildJournal {
+  readonly written: string[] = [];
+  readonly contexts: PhaseContext[] = [];
+  readonly artifacts: Artifact[] = [];
+  state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
+  failApply: ((phase: string) => Error | null) | null = null;
+  onPhase: ((phase: string) => void) | null = null;
+
+  async apply(event: TransitionEvent, contexts: PhaseContext[]): Promise<BuildState> {
+    const failure = this.failApply?.(this.state.phase);
+    if (failure) throw failure;
+    this.written.push(`${this.state.phase} ${event}`);
+    this.contexts.push(...contexts.filter(({ statusCode, message }) => statusCode !== '' || message !== ''));
+    this.state = transition(this.state, event);
+    this.onPhase?.(this.state.phase);
+    return this.state;
+  }
+  async setResolvedSource(): Promise<void> {}
+  async setImage(): Promise<void> {}
+  async setExportedVariables(variables: { name: string; value: string }[]): Promise<void> {
+    this.written.push(`exported ${JSON.stringify(variables)}`);
+  }
+  async setCache(): Promise<void> {}
+  async addArtifact(artifact: Artifact): Promise<void> {
+    this.artifacts.push(artifact);
+  }
+}
+
+class Sink extends LogSink {
+  readonly chunks: LogChunk[] = [];
+  fail: Error | null = null;
+  constructor(private readonly notebook: Notebook) {
+    super();
+  }
+  async append(chunk: LogChunk): Promise<void> {
+    if (this.fail) throw this.fail;
+    this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
+  }
+  async seal(seal: LogSeal): Promise<void> {
+    this.notebook.written.push(`sealed ${seal.lineCount}`);
+  }
+  get text(): string {
+    return this.chunks
+      .flatMap((chunk) => linesOf(chunk))
+      .map((line) => `${line.text}\n`)
+      .join('');
+  }
+}
+
+class Files extends SourceFetcher {
+  constructor(private readonly files: Record<string, string>) {
+    super();
+  }
+  async fetch({ into }: { into: string }): Promise<{ resolvedVersion: string }> {
+    for (const [name, text] of Object.entries(this.files)) await writeFile(join(into, name), text);
+    return { resolvedVersion: 'c0ffee' };
+  }
+  async readFile(_root: string, path: string): Promise<Buffer | null> {
+    const text = this.files[path];
+    return text === undefined ? null : Buffer.from(text);
+  }
+}
+
+class Vault extends SecretResolver {
+  async parameter(name: string): Promise<string> {
+    if (name === 'absent') throw new PhaseFailure('CLIENT_ERROR', 'Parameter does not exist: absent');
+    return 'pa55w0rd';
+  }
+  async secret(): Promise<string> {
+    return 'tok3n-tok3n';
+  }
+}
+
+class Shelf extends ArtifactStore {
+  readonly stored: Record<string, string> = {};
+  async save(request: Parameters<ArtifactStore['save']>[0]): Promise<Artifact> {
+    let fileCount = 0;
+    for await (const { name, file } of request.files) {
+      let text = '';
+      for await (const piece of await file.open()) text += String(piece);
+      this.stored[name] = text;
+      fileCount += 1;
+    }
+    const { identifier, name, packaging } = request;
+    return { identifier, name, packaging, fileCount, sizeBytes: 0, location: 'x', createdAt: new Date() };
+  }
+}
+
+describe('a run', () => {
+  let dir: string;
+  let backend: FakeBackend;
+  let notebook: Notebook;
+  let sink: Sink;
+  let shelf: Shelf;
+  const bugs: unknown[] = [];
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'kilnyard-run-'));
+    backend = new FakeBackend(dir);
+    notebook = new Notebook();
+    sink = new Sink(notebook);
+    shelf = new Shelf();
+    bugs.length = 0;
+  });
+  afterEach(async () => {
+    expect(backend.sandboxes.size).toBe(0);
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const variable = (name: string, type: 'PARAMETER_STORE' | 'SECRETS_MANAGER', value = name) => ({ name, value, type });
+
+  function request(over: { settings?: Partial<ProjectSettings>; deadline?: Date; image?: string } = {}): BuildRequest {
+    const settings: ProjectSettings = {
+      source: { type: 'GIT', location: 'https://git.example/a.git' },
+      secondarySources: [],
+      secondarySourceVersions: [],
+      artifacts: { type: 'S3', packaging: 'ZIP' },
+      secondaryArtifacts: [],
+      cache: { type: 'NO_CACHE' },
+      environment: {
+        type: 'LINUX_CONTAINER',
+        image: over.image ?? 'fake:1',
+        computeType: 'BUILD_GENERAL1_SMALL',
+        environmentVariables: [],
+        privilegedMode: false,
+      },
+      timeoutInMinutes: 60,
+      queuedTimeoutInMinutes: 480,
+      tags: [],
+      priority: 0,
+      ...over.settings,
+    };
+    const id = asBuildId('11111111-2222-4333-8444-555555555555');
+    const build = {
+      id,
+      projectId: asProjectId(id),
+      projectName: 'demo',
+      number: 1,
+      settings,
+      initiator: 'me',
+      sourceVersion: null,
+      queuedAt: new Date(),
+      startedAt: new Date(),
+    } as unknown as Build;
+    return {
+      build,
+      lease: { buildId: id, attempt: 1, workerId: asWorkerId('w') },
+      deadline: over.deadline ?? new Date(Date.now() + 60_000),
+      workerName: 'w',
+      buildUrl: 'http://kilnyard.example/b',
+      privilegedAllowed: false,
+      logLimits: {},
+      diskCheckMs: 60_000,
+    };
+  }
+
+  function ports(files: Record<string, string>): RunPorts {
+    return {
+      backend,
+      source: new Files(files),
+      secrets: new Vault(),
+      journal: notebook,
+      log: sink,
+      artifacts: shelf,
+      cache: null,
+      clock: new RealClock(),
+      observer: { bug: (error) => bugs.push(error) },
+    };
+  }
+
+  const spec = (build: string[], more = ''): Record<string, string> => ({
+    'buildspec.yml': `version: 0.2\nphases:\n  build:\n    commands:\n${build.map((line) => `      - ${JSON.stringify(line)}\n`).join('')}${more}`,
+  });
+  const run = (
+    files: Record<string, string>,
+    over: Parameters<typeof request>[0] = {},
+    signal = new AbortController().signal,
+  ) => runBuild(request(over), ports(files), signal);
+
+  it('goes through every phase and seals the log before the last status', async () => {
+    expect(await run(spec(['echo hello']))).toBe('SUCCEEDED');
+    expect(notebook.written).toEqual([
+      'PROVISIONING SUCCEED',
+      'DOWNLOAD_SOURCE SUCCEED',
+      'INSTALL SUCCEED',
+      'PRE_BUILD SUCCEED',
+      'BUILD SUCCEED',
+      'POST_BUILD SUCCEED',
+      'UPLOAD_ARTIFACTS SUCCEED',
+      expect.stringMatching(/^sealed \d+$/),
+      'FINALIZING SUCCEED',
+    ]);
+    expect(sink.text).toContain('\nhello\n');
+  }, 30_000);
+
+  it('stores artifacts whose names the commands decide, and exported variables', async () => {
+    const more = 'env:\n  exported-variables: [TAG]\nartifacts:\n  base-directory: out-$TAG\n  files: ["**/*"]\n';
+    expect(await run(spec(['TAG=v1; mkdir -p out-v1/d; echo x >out-v1/d/f'], more))).toBe('SUCCEEDED');
+    expect(shelf.stored).toEqual({ 'd/f': 'x\n' });
+    expect(notebook.written).toContain('exported [{"name":"TAG","value":"v1"}]');
+    expect(notebook.artifacts).toMatchObject([{ name: 'demo', fileCount: 1 }]);
+  }, 30_000);
+
+  it('masks secrets, wherever they come from', async () => {
+    const more = 'env:\n  parameter-store:\n    FROM_SPEC: some-name\n';
+    const environment = {
+      ...request().build.settings.environment,
+      environmentVariables: [variable('FROM_PROJECT', 'SECRETS_MANAGER')],
+    };
+    expect(await run(spec(['echo "<$FROM_SPEC> <$FROM_PROJECT>"'], more), { settings: { environment } })).toBe(
+      'SUCCEEDED',
+    );
+    expect(sink.text).toContain('\n<***> <***>\n');
+    expect(sink.text).not.toMatch(/pa55w0rd|tok3n/);
+  }, 30_000);
+
+  it.each([
+    [
+      'a missing image',
+      { image: 'fake:missing' },
+      ['echo'],
+      'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
+      ['PROVISIONING FAIL'],
+    ],
+    [
+      'an image without a shell',
+      { image: 'fake:unusable' },
+      ['echo'],
+      'BUILD_CONTAINER_UNUSABLE',
+      ['PROVISIONING FAIL'],
+    ],
+    [
+      'a failing command',
+      {},
+      ['exit 3'],
+      'COMMAND_EXECUTION_ERROR',
+      ['BUILD FAIL', 'POST_BUILD SUCCEED', 'UPLOAD_ARTIFACTS SUCCEED', 'FINALIZING SUCCEED'],
+    ],
+    [
+      'a command that ends the whole container',
+      {},
+      ['kill -9 $(ps -o ppid= -p $$)'],
+      'COMMAND_EXECUTION_ERROR',
+      ['BUILD FAIL_ABORT', 'FINALIZING SUCCEED'],
+    ],
+  ])(
+    'FAILS for %s',
+    async (_, over, commands, code, last) => {
+      expect(await run(spec(commands), over)).toBe('FAILED');
+      expect(notebook.contexts[0]?.statusCode).toBe(code);
+      expect(notebook.written.filter((line) => !line.startsWith('sealed')).slice(-last.length)).toEqual(last);
+    },
+    30_000,
+  );
+
+  it.each([
+    ['absent', {}, 'stat '],
+    ['broken', { 'buildspec.yml': 'version: 0.2\nphases: [1]\n' }, 'phases'],
+    ['not YAML', { 'buildspec.yml': 'a: [' }, ''],
+  ])(
+    'FAILS in DOWNLOAD_SOURCE for a buildspec that is %s',
+    async (_, files, message) => {
+      expect(await run(files)).toBe('FAILED');
+      expect(notebook.contexts[0]).toMatchObject({
+        statusCode: 'YAML_FILE_ERROR',
+        message: expect.stringContaining(message),
+      });
+      expect(notebook.written.at(-1)).toBe('FINALIZING SUCCEED');
+    },
+    30_000,
+  );
+
+  it('FAILS in DOWNLOAD_SOURCE for a parameter that does not exist', async () => {
+    expect(await run(spec(['echo'], 'env:\n  parameter-store:\n    A: absent\n'))).toBe('FAILED');
+    expect(notebook.contexts[0]).toEqual({ statusCode: 'CLIENT_ERROR', message: 'Parameter does not exist: absent' });
+  }, 30_000);
+
+  it('FAILS in UPLOAD_ARTIFACTS when nothing matches', async () => {
+    expect(await run(spec(['echo'], 'artifacts:\n  files: [nothing/*]\n'))).toBe('FAILED');
+    expect(notebook.contexts[0]).toEqual({ statusCode: 'CLIENT_ERROR', message: 'no matching artifact paths found' });
+    expect(sink.text).toContain('Skipping invalid file path nothing/*');
+  }, 30_000);
+
+  it.each([
+    ['stop', 'STOPPED', 'BUILD STOP'],
+    ['drain', 'FAULT', 'BUILD FAULT'],
+  ] as const)(
+    'ends on %s while a command runs',
+    async (reason, status, last) => {
+      const interrupt = new AbortController();
+      notebook.onPhase = (phase) => {
+        if (phase === 'BUILD') setTimeout(() => interrupt.abort(new Interrupt(reason)), 100);
+      };
+      expect(await run(spec(['echo up; sleep 600']), {}, interrupt.signal)).toBe(status);
+      expect(notebook.written.at(-1)).toBe(last);
+      expect(notebook.written.at(-2)).toMatch(/^sealed/);
+    },
+    30_000,
+  );
+
+  it('ends at its deadline', async () => {
+    expect(await run(spec(['sleep 600']), { deadline: new Date(Date.now() + 1500) })).toBe('TIMED_OUT');
+    expect(notebook.contexts[0]).toEqual({ statusCode: 'BUILD_TIMED_OUT', message: 'Build has timed out.' });
+  }, 30_000);
+
+  it('ends FAULT when its log cannot be stored, and does not wait for the commands', async () => {
+    notebook.onPhase = (phase) => {
+      if (phase === 'BUILD') sink.fail = new Fault('LOG_APPEND_FAILED', 'the disk of the database is full');
+    };
+    expect(await run(spec(['while :; do echo x; sleep 0.05; done']))).toBe('FAULT');
+    expect(notebook.contexts[0]?.message).toBe('the disk of the database is full');
+    expect(notebook.written.some((line) => line.startsWith('sealed'))).toBe(false);
+  }, 30_000);
+
+  it('writes nothing more once its lease has passed on', async () => {
+    notebook.failApply = (phase) => (phase === 'PRE_BUILD' ? new Fault('LEASE_LOST', 'gone') : null);
+    await expect(run(spec(['sleep 600']))).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(notebook.written.at(-1)).toBe('INSTALL SUCCEED');
+  }, 30_000);
+
+  it('is not fooled by a build that writes its own events', async () => {
+    const events = join(dir, '11111111-2222-4333-8444-555555555555-1', 'events');
+    const forged = `printf 'finish BUILD SUCCEEDED 1\\nend 1\\n%s' "$(head -c 100000 /dev/zero | tr '\\0' x)" >>${events}; exit 1`;
+    // it may call its own build good, as an exit 0 would; it may not break the run
+    expect(['SUCCEEDED', 'FAILED']).toContain(await run(spec([forged])));
+    expect(notebook.written.at(-1)).toBe('FINALIZING SUCCEED');
+    expect(bugs).toEqual([]);
+  }, 30_000);
+
+  it('goes on when a build empties its own output file', async () => {
+    const output = join(dir, '11111111-2222-4333-8444-555555555555-1', 'output');
+    expect(await run(spec(['echo before; sleep 0.3', `: >${output}; sleep 0.3`, 'echo after']))).toBe('SUCCEEDED');
+    expect(sink.text).toContain('\nafter\n');
+  }, 30_000);
+});
