@@ -21,6 +21,7 @@ import { BuildsStore } from '#store/builds.store.js';
 import { CacheEntriesStore } from '#store/cache-entries.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
+import { IdempotencyStore } from '#store/idempotency.store.js';
 import { LogsStore } from '#store/logs.store.js';
 import { ParametersStore } from '#store/parameters.store.js';
 import { readMasterKey } from '#store/seal.js';
@@ -41,13 +42,23 @@ import { SystemClock } from './system-clock.js';
 import { serveWorker } from './worker-http.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
-export const WORKER_SECTIONS = ['http', 'database', 'redis', 'storage', 'worker', 'docker', 'source', 'logs'] as const;
+export const WORKER_SECTIONS = [
+  'http',
+  'database',
+  'redis',
+  'storage',
+  'worker',
+  'docker',
+  'source',
+  'logs',
+  'access',
+] as const;
 export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
 
 /** Of package.json; shown in the list of workers. */
 export const VERSION = '0.1.0';
-/** Containers without an owner are looked for at every n-th sweep. */
-const SWEEP_CONTAINERS_EVERY = 12;
+/** Containers without an owner, partitions and old keys are looked after at every n-th sweep. */
+const SLOW_SWEEP_EVERY = 12;
 
 export interface RunningWorker {
   readonly id: WorkerId;
@@ -157,7 +168,10 @@ export async function startWorker(
     backend,
     logger,
     owns: (buildId, attempt) => turns.owns(buildId, attempt),
-    everyContainers: SWEEP_CONTAINERS_EVERY,
+    everySlow: SLOW_SWEEP_EVERY,
+    idempotency: new IdempotencyStore(database),
+    idempotencyMs: settings.access.idempotencyMinutes * 60_000,
+    leaseMs: settings.worker.leaseMs,
     swept: (count) => workerMetrics.swept.inc(count),
   });
   let http: Server | null = null;

@@ -1,8 +1,10 @@
 // Mends what differs between the queue, the rows and the engine. Every worker does it, on a timer; each part is idempotent.
+import { Fault } from '#core/errors.js';
 import type { Backend } from '#engine/backend/backend.js';
 import type { Logger } from '#observe/logger.js';
 import type { BuildQueue } from '#queue/producer.js';
 import type { BuildsStore } from '#store/builds.store.js';
+import type { IdempotencyStore } from '#store/idempotency.store.js';
 import type { LogsStore } from '#store/logs.store.js';
 
 /** Waiting builds whose queue items are looked after in one sweep. */
@@ -17,13 +19,19 @@ export interface SweepOptions {
   logger: Logger;
   /** This worker runs that attempt now. */
   owns: (buildId: string, attempt: number) => boolean;
-  /** Containers are looked over at every n-th sweep. */
-  everyContainers: number;
+  idempotency: IdempotencyStore;
+  /** How long an Idempotency-Key is remembered. */
+  idempotencyMs: number;
+  /** How long a claim holds; after trouble with the database no build is settled for so long. */
+  leaseMs: number;
+  /** What need not be soon (containers, partitions, old keys) is looked over at every n-th sweep. */
+  everySlow: number;
   swept: (containers: number) => void;
 }
 
 export class Sweep {
   private round = 0;
+  private troubleAt = -Infinity;
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
 
@@ -46,19 +54,27 @@ export class Sweep {
 
   /** One sweep. A part that fails is told and does not keep the others from their work. */
   async sweep(): Promise<void> {
-    const { builds, logs, logger } = this.options;
+    const { builds, logger } = this.options;
     const now = new Date();
-    await this.part('partitions', () => logs.ensurePartitions([now, new Date(now.getTime() + DAY_MS)]));
     await this.part('queue timeouts', async () => {
       for (const id of await builds.expireQueued(now))
         logger.info('build left the queue at its timeout', { build: id });
     });
     await this.part('lost builds', async () => {
+      // while the database was away no worker could renew its leases: each gets the time to
+      if (now.getTime() - this.troubleAt < this.options.leaseMs) return;
       for (const id of await builds.settleLost(now)) logger.warn('build settled: its worker was lost', { build: id });
     });
     await this.part('queue items', () => this.requeue());
-    if (this.round % this.options.everyContainers === 0) await this.part('containers', () => this.containers());
+    if (this.round % this.options.everySlow === 0) await this.slowParts(now);
     this.round += 1;
+  }
+
+  private async slowParts(now: Date): Promise<void> {
+    const { logs, idempotency, idempotencyMs } = this.options;
+    await this.part('containers', () => this.containers());
+    await this.part('partitions', () => logs.ensurePartitions([now, new Date(now.getTime() + DAY_MS)]));
+    await this.part('idempotency keys', () => idempotency.expire(now, idempotencyMs));
   }
 
   private async requeue(): Promise<void> {
@@ -95,6 +111,7 @@ export class Sweep {
     try {
       await work();
     } catch (error) {
+      if (error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE') this.troubleAt = Date.now();
       this.options.logger.warn(`sweep: ${what} failed`, { error });
     }
   }

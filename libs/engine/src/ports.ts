@@ -69,7 +69,7 @@ export abstract class SecretResolver {
 export abstract class ArtifactStore {
   /**
    * Stores one artifact. Files come in order, each read to its end before the next is asked for.
-   * Names are relative, `/`-separated and already safe. A failed call leaves nothing behind.
+   * Names are relative, `/`-separated and already safe. Among the files of a ZIP may be symlinks, whose targets are safe too. A failed call leaves nothing behind.
    */
   abstract save(request: {
     settings: ProjectSettings;

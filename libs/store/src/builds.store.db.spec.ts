@@ -252,17 +252,30 @@ describe('a worker', () => {
     expect(phase.endTime).toEqual(phase.startTime);
   });
 
+  it('lets the worker of a lease that ran out go on while nobody has settled the build', async () => {
+    await build(await project('demo'));
+    const { lease } = await claim();
+    await expireLease(lease);
+    await new LogsStore(db).append(lease, newLogChunk(['still here']));
+    await builds.renewLease(lease, LEASE_MS);
+    expect(await builds.settleLost(new Date())).toEqual([]);
+    expect(await builds.isOwned(lease.buildId, 1)).toBe(true);
+  });
+
   describe.each([
     ['another worker', (lease: Lease) => ({ ...lease, workerId: asWorkerId('host-2') }), false],
     ['an earlier attempt', (lease: Lease) => ({ ...lease, attempt: lease.attempt - 1 }), false],
     ['a later attempt', (lease: Lease) => ({ ...lease, attempt: lease.attempt + 1 }), false],
-    ['a lease that ran out', (lease: Lease) => lease, true],
+    ['a lease that ran out and was settled', (lease: Lease) => lease, true],
   ])('with %s', (_, other, expired) => {
     it('is refused every write', async () => {
       await build(await project('demo'));
       const { lease: good } = await claim();
       const lease = other(good);
-      if (expired) await expireLease(good);
+      if (expired) {
+        await expireLease(good);
+        await builds.settleLost(new Date());
+      }
       const before = await builds.get(good.buildId);
       const logs = new LogsStore(db);
       for (const call of [

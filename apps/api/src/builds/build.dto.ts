@@ -142,12 +142,9 @@ export const buildView = z
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),
     log: z.object({
-      complete: z
-        .boolean()
-        .meta({
-          description:
-            'The whole log is stored. False after the end: its worker was lost, and so may be the last lines.',
-        }),
+      complete: z.boolean().meta({
+        description: 'The whole log is stored. False after the end: its worker was lost, and so may be the last lines.',
+      }),
       lineCount: z.number().nullable(),
       byteCount: z.number().nullable(),
       sha256: z.string().nullable(),

@@ -75,6 +75,11 @@ async function fill(zip: yazl.ZipFile, request: SaveRequest): Promise<number> {
   for await (const { name, file } of request.files) {
     request.signal.throwIfAborted();
     countOne((count += 1));
+    if (file.type === 'symlink') {
+      // how Info-ZIP and all after it keep a link: its target is the content, the mode says what it is
+      zip.addBuffer(Buffer.from(file.linkTarget ?? ''), name, { mode: 0o120777, mtime: zipTime(file.mtime) });
+      continue;
+    }
     const stream = await file.open();
     await new Promise<void>((resolve, reject) => {
       stream.once('end', resolve);

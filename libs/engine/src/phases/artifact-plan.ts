@@ -9,6 +9,8 @@ export interface WantedArtifact {
   files: string[];
   excludePaths: string[];
   discardPaths: boolean;
+  /** Symbolic links stay links, where the packaging can hold them. */
+  enableSymlinks: boolean;
   /** From the buildspec; used where the project says overrideArtifactName. */
   name: string | null;
 }
@@ -32,6 +34,7 @@ export function wantedArtifacts(plan: BuildPlan, values: ReadonlyMap<number, str
       files: artifact.files.map(next),
       excludePaths: artifact.excludePaths.map(next),
       discardPaths: artifact.discardPaths,
+      enableSymlinks: artifact.enableSymlinks,
     };
   });
 }

@@ -84,7 +84,7 @@ async function packPaths(run: BuildRun, paths: string[], pack: tar.Pack): Promis
     base: '/',
     patterns: paths.map((path) => posix.resolve(sourceDir, path.replace(/^~(?=\/|$)/, '/root'))).map(wholeFolder),
     excludes: [],
-    everything: true,
+    types: ['file', 'directory', 'symlink'],
     signal: run.signal,
   });
   let files = 0;

@@ -17,13 +17,11 @@ export interface FileSearch {
   patterns: readonly string[];
   /** Relative to the base. */
   excludes: readonly string[];
-  /** Folders and links too, not files alone. */
-  everything: boolean;
+  /** What may match; the rest is passed over. */
+  types: readonly SandboxFile['type'][];
   signal: AbortSignal;
   /** Told for each pattern before it is looked for. */
   onPattern?: (pattern: string) => Promise<void>;
-  /** Told for each symbolic link that a pattern matched, where links are not taken. */
-  onLink?: (name: string) => Promise<void>;
   /** Told for each pattern that matched nothing. */
   onNothing?: (pattern: string) => Promise<void>;
 }
@@ -54,9 +52,8 @@ async function* matching(search: FileSearch, pattern: string): AsyncGenerator<Fo
   const matches = compileGlobs([wanted], outside ? [] : search.excludes);
   const prefix = literalPrefix(wanted);
   for await (const file of search.sandbox.files(posix.join(root, prefix), search.signal)) {
+    if (!search.types.includes(file.type)) continue;
     const name = prefix === '' ? file.path : `${prefix}/${file.path}`;
-    if (!matches(name)) continue;
-    if (file.type === 'file' || search.everything) yield { name, file };
-    else if (file.type === 'symlink') await search.onLink?.(name);
+    if (matches(name)) yield { name, file };
   }
 }

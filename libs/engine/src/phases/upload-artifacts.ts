@@ -43,25 +43,36 @@ async function tellExported(run: BuildRun): Promise<void> {
 async function upload(run: BuildRun, wanted: WantedArtifact, target: ProjectArtifacts): Promise<void> {
   const { log, ports, request } = run;
   await log.say(`Expanding base directory path: ${wanted.baseDirectory}`);
+  const packaging = target.packaging ?? 'NONE';
+  const keepLinks = wanted.enableSymlinks && packaging === 'ZIP' && !wanted.discardPaths;
   let count = 0;
+  let leftOut = 0;
   const counted = async function* (): AsyncGenerator<FoundFile> {
     for await (const one of artifactFiles(run, wanted)) {
+      if (one.file.type === 'symlink' && !(keepLinks && staysInside(one))) {
+        leftOut += 1;
+        continue;
+      }
       count += 1;
       yield one;
     }
   };
   const files = counted();
   const first = await files.next();
-  if (first.done === true) throw new PhaseFailure('CLIENT_ERROR', 'no matching artifact paths found');
+  if (first.done === true) {
+    await sayLeftOut(run, leftOut);
+    throw new PhaseFailure('CLIENT_ERROR', 'no matching artifact paths found');
+  }
   const artifact = await ports.artifacts.save({
     settings: request.build.settings,
     identifier: wanted.identifier,
     name: artifactName(run, wanted, target),
-    packaging: target.packaging ?? 'NONE',
+    packaging,
     files: prepend(first.value, files),
     signal: run.signal,
   });
   await ports.journal.addArtifact(artifact);
+  await sayLeftOut(run, leftOut);
   const which = wanted.identifier === '' ? '' : ` of ${wanted.identifier}`;
   await log.say(`Found ${count} file(s)${which}; stored ${artifact.sizeBytes} bytes as ${artifact.name}`);
 }
@@ -77,19 +88,36 @@ async function* artifactFiles(run: BuildRun, wanted: WantedArtifact): AsyncGener
       base,
       patterns: wanted.files,
       excludes: wanted.excludePaths,
-      everything: false,
+      types: ['file', 'symlink'],
       signal,
       onPattern: (pattern) => log.say(`Expanding ${pattern}`),
-      onLink: (name) => log.say(`Skipping symbolic link ${name}`),
       onNothing: (pattern) => log.say(`Skipping invalid file path ${pattern}`),
     });
     for await (const one of found) {
-      if (!wanted.discardPaths) yield one;
+      if (!wanted.discardPaths || one.file.type === 'symlink') yield one;
       // flattened names may clash; the later file wins, so all must be known first
       else named.set(posix.basename(one.name), one);
     }
   }
   for (const [name, { file }] of named) yield { name, file };
+}
+
+async function sayLeftOut(run: BuildRun, links: number): Promise<void> {
+  if (links === 0) return;
+  await run.log.say(
+    `Left out ${links} symbolic link(s): only a ZIP with enable-symlinks: yes and without discard-paths keeps them, and of them those that stay within it`,
+  );
+}
+
+/**
+ * Does a link lead to a place within the artifact, wherever that is unpacked? Upwards it may go at its beginning alone: behind
+ * the name of another link `..` would mean another folder than the one that is read here.
+ */
+function staysInside({ name, file }: FoundFile): boolean {
+  const target = file.linkTarget ?? '';
+  const down = target.replace(/^(\.{0,2}\/)*/, '');
+  if (posix.isAbsolute(target) || down.split('/').slice(1).includes('..')) return false;
+  return !/^\.\.(\/|$)/.test(posix.join(posix.dirname(name), target));
 }
 
 /** The base directory, or the folders that it matches when it is a pattern (codebuild-contract C5). */
