@@ -10,7 +10,7 @@ const SH = process.env['KILNYARD_TEST_IMAGE_SH'] ?? 'kilnyard-test/busybox:1';
 const BASH = process.env['KILNYARD_TEST_IMAGE_BASH'] ?? 'kilnyard-test/bash:1';
 const NO_SHELL = 'kilnyard-test/no-shell:1';
 /** Two blocks of zeros end a tar; this one holds nothing. */
-const EMPTY_TAR = Buffer.alloc(1024);
+const EMPTY_TAR = [Buffer.alloc(1024)];
 
 let house: House;
 beforeAll(async () => {
@@ -163,7 +163,7 @@ describe('a container that cannot do it', () => {
   beforeAll(async () => {
     const docker = testDocker();
     await docker
-      .importImage(Readable.from([EMPTY_TAR]), { repo: 'kilnyard-test/no-shell', tag: '1' })
+      .importImage(Readable.from(EMPTY_TAR), { repo: 'kilnyard-test/no-shell', tag: '1' })
       .then(
         (stream) =>
           new Promise((resolve, reject) =>
@@ -177,14 +177,26 @@ describe('a container that cannot do it', () => {
     (await house.client.get(id)).phases.find(({ phaseStatus }) => phaseStatus === 'FAILED');
 
   it('for want of memory says so', async () => {
-    const build = await house.client.build(
+    const { client } = house;
+    const limit = 64 * 1024 * 1024;
+    // the smallest compute type has 4 GiB: what a test may fill is less, so the walls are moved in while the command waits for that
+    const moved = `[ "$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null)" = ${limit} ]`;
+    await client.project(
       'out-of-memory',
-      inline({ build: ['head -c 6442450944 /dev/zero | tail -n 1'] }, {}, BASH),
+      inline(
+        { build: ['echo began', `until ${moved}; do sleep 0.1; done`, 'head -c 500000000 /dev/zero | tail -n 1'] },
+        {},
+        BASH,
+      ),
     );
-    expect(build.buildStatus).toBe('FAILED');
-    expect(await failure(build.id)).toMatchObject({
+    const { id } = await client.start('out-of-memory');
+    await client.says(id, 'began');
+    const [name] = await containersLeft(house.dataDir);
+    await testDocker().getContainer(name!.replace('container /', '')).update({ Memory: limit, MemorySwap: limit });
+    expect((await client.ended(id)).buildStatus).toBe('FAILED');
+    expect(await failure(id)).toMatchObject({
       phaseType: 'BUILD',
-      contexts: [{ statusCode: 'BUILD_OUT_OF_MEMORY', message: expect.stringContaining('4096 MiB') }],
+      contexts: [{ message: expect.stringContaining('exit status 137 (the build container ran out of memory)') }],
     });
   });
 

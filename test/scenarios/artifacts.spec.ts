@@ -35,6 +35,9 @@ const NAMES = [
   '#hash?query.txt',
   'new\nline.txt',
   '.hidden/...',
+  'back\\slash.txt',
+  '..\\climb.txt',
+  'c:drive.txt',
 ];
 
 async function artifactsOf(id: string): Promise<ArtifactBody[]> {
@@ -76,7 +79,13 @@ async function hostile(project: string, packaging: 'NONE' | 'ZIP'): Promise<stri
   return build.id;
 }
 
-const WANTED = Object.fromEntries(NAMES.map((name) => [name, `content of ${name}`]));
+/** In a zip a backslash or a drive's colon would mean something else on another system. */
+const IN_ZIP: Readonly<Record<string, string>> = {
+  'back\\slash.txt': 'back%5Cslash.txt',
+  '..\\climb.txt': '..%5Cclimb.txt',
+  'c:drive.txt': 'c%3Adrive.txt',
+};
+const WANTED = Object.fromEntries(NAMES.map((name) => [IN_ZIP[name] ?? name, `content of ${name}`]));
 
 describe('an artifact', () => {
   it('as a folder is listed and downloaded by the names of its files, and as a zip made on the fly', async () => {

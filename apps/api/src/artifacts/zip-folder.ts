@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import yazl from 'yazl';
 import type { Blobs } from '#blobs/blobs.js';
 import { pathOfKey } from '#blobs/file-name.js';
+import { nameInZip } from '#blobs/zip-name.js';
 
 /** Zips carry local times; a fixed one makes the same folder give the same zip. */
 const ZIP_TIME = new Date(1980, 0, 1);
@@ -20,7 +21,7 @@ export function zipFolder(blobs: Blobs, prefix: string): Readable {
 async function fill(blobs: Blobs, prefix: string, zip: yazl.ZipFile): Promise<void> {
   for await (const { key, sizeBytes } of blobs.list(prefix)) {
     zip.addReadStreamLazy(
-      pathOfKey(key.slice(prefix.length)),
+      nameInZip(pathOfKey(key.slice(prefix.length))),
       { mtime: ZIP_TIME, size: sizeBytes, mode: 0o100644 },
       (open: (error: unknown, stream: NodeJS.ReadableStream) => void) => {
         blobs.get(key).then(

@@ -4,6 +4,7 @@ import yazl from 'yazl';
 import type { Blobs } from '#blobs/blobs.js';
 import { MAX_KEY_BYTES } from '#blobs/blob-key.js';
 import { keyOfPath } from '#blobs/file-name.js';
+import { nameInZip } from '#blobs/zip-name.js';
 import type { Artifact, Lease } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
 import { PhaseFailure } from '#core/errors.js';
@@ -83,7 +84,7 @@ async function fill(zip: yazl.ZipFile, request: SaveRequest): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       stream.once('end', resolve);
       stream.once('error', reject);
-      zip.addReadStream(stream, name, { mode: 0o100000 | (file.mode & 0o777), mtime: zipTime(file.mtime) });
+      zip.addReadStream(stream, nameInZip(name), { mode: 0o100000 | (file.mode & 0o777), mtime: zipTime(file.mtime) });
     });
   }
   zip.end();

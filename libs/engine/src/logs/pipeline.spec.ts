@@ -31,6 +31,15 @@ describe('LogPipeline', () => {
     expect(sink.seals).toEqual([seal]);
   });
 
+  it('masks a text for elsewhere, whatever is on its way at that moment', async () => {
+    const pipeline = open({ secrets: ['hush-hush'] });
+    await pipeline.write(Buffer.from('hush-'));
+    expect(pipeline.masked('it is hush-hush, or aHVzaC1odXNo')).toBe('it is ***, or ***');
+    await pipeline.write(Buffer.from('hush\n'));
+    await pipeline.end();
+    expect(sink.texts).toEqual(['***']);
+  });
+
   it('shows an unfinished line after a while, by itself', async () => {
     const pipeline = open();
     await pipeline.write(Buffer.from('Continue? [y/n] '));

@@ -28,7 +28,7 @@ function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { s
   const text = planned[finish.list][finish.index] ?? '';
   return {
     statusCode: 'COMMAND_EXECUTION_ERROR',
-    message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}`,
+    message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}${finish.outOfMemory ? ' (the build container ran out of memory)' : ''}`,
   };
 }
 

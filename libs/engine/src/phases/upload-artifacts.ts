@@ -139,7 +139,6 @@ function artifactName(run: BuildRun, wanted: WantedArtifact, target: ProjectArti
   const chosen =
     (target.overrideArtifactName === true ? wanted.name : null) ?? target.name ?? run.request.build.projectName;
   const parts = chosen.split('/').filter((part) => part !== '' && part !== '.');
-
   if (parts.includes('..') || /[\u0000-\u001f\u007f]/.test(chosen) || chosen.length > 1000) {
     throw new PhaseFailure(
       'CLIENT_ERROR',

@@ -15,6 +15,8 @@ export type ScriptEvent =
       list: 'commands' | 'finally';
       index: number;
       exitCode: number;
+      /** The kernel killed something of the build for want of memory while that command ran. */
+      outOfMemory: boolean;
     }
   | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
   /** The image lacks what the buildspec asks for. */
@@ -54,11 +56,20 @@ function finish(name: string, state: string, time: string, rest: string[]): Scri
   const at = stamp(time);
   if (!phase || !at) return null;
   if (state === 'SUCCEEDED') return { kind: 'finish', phase, at, succeeded: true };
-  const [list, index, code] = rest;
+  const [list, index, code, why] = rest;
   const exitCode = Number(code);
   if (state !== 'FAILED' || (list !== 'commands' && list !== 'finally')) return null;
   if (!Number.isInteger(exitCode) || !Number.isInteger(Number(index))) return null;
-  return { kind: 'finish', phase, at, succeeded: false, list, index: Number(index), exitCode };
+  return {
+    kind: 'finish',
+    phase,
+    at,
+    succeeded: false,
+    list,
+    index: Number(index),
+    exitCode,
+    outOfMemory: why === 'oom',
+  };
 }
 
 function commandPhase(name: string): CommandPhase | undefined {

@@ -4,7 +4,7 @@
 #   T  tmpfs: the command's script and the environment that is carried from command to command
 #   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
 # Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
-K_OK=1 K_LAST=0 K_OWNER=''
+K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER=''
 # k_now: "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>", in one fork
 case $(date +%N 2>/dev/null) in
   *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
@@ -59,6 +59,17 @@ k_run() {
   if [ -f "$T/env.ok" ]; then mv -f "$T/env.new" "$T/env.sh"; rm -f "$T/env.ok"; fi
 }
 
+# k_oom: has the kernel killed a process of this container for want of memory since it was last asked? (control groups v2, v1)
+k_oom() {
+  k_kills=0
+  for k_file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+    [ -r "$k_file" ] || continue
+    while read -r k_name k_count; do [ "$k_name" != oom_kill ] || k_kills=$k_count; done <"$k_file"
+  done
+  [ "$k_kills" -gt "$K_KILLS" ] || return 1
+  K_KILLS=$k_kills
+}
+
 # k_own USER: gives the source to the user of the next command; root may write to it all the same.
 k_own() {
   [ "$1" != "$K_OWNER" ] || return 0
@@ -74,10 +85,12 @@ k_command() {
   [ "$K_CODE" != 0 ] || return 0
   K_STOP=1
   K_OK=0
-  k_say "Command did not exit successfully $4 exit status $K_CODE"
+  k_why="exit status $K_CODE" k_oom=
+  if k_oom; then k_why="$k_why (the build container ran out of memory)" k_oom=' oom'; fi
+  k_say "Command did not exit successfully $4 $k_why"
   [ -z "$K_WHY" ] || return 0
-  K_FAILED="$1 $2 $K_CODE"
-  K_WHY="Error while executing command: $4. Reason: exit status $K_CODE"
+  K_FAILED="$1 $2 $K_CODE$k_oom"
+  K_WHY="Error while executing command: $4. Reason: $k_why"
 }
 
 k_phase_begin() {
@@ -103,6 +116,7 @@ k_phase_end() {
 k_prepare() {
   umask 022
   chmod 0777 "$T"
+  k_oom || :
   K_CLEAN=
   k_env=$(command -v env) && K_CLEAN="$k_env -i"
   printf "__k_t='%s' __k_src='%s'\n%s" "$T" "$SRC" "$1" >"$T/restore.sh"
