@@ -6,7 +6,8 @@ import type { GitSession } from './git-session.js';
 
 /**
  * Copies the commit's history out of the mirror into `into`, an existing folder that it empties first. The caller holds the mirror's lock.
- * Objects go through upload-pack: no hard links and no alternates, since the container's root may write to them.
+ * No hard links and no alternates, since the container's root may write to them; and only what the commit leads to, since the
+ * mirror may hold what the remote no longer shows.
  * Errors: GitExit.
  */
 export async function copyHistory(
@@ -19,15 +20,51 @@ export async function copyHistory(
   await mkdir(into, { recursive: true });
   for (const name of await readdir(into)) await rm(join(into, name), { recursive: true, force: true });
   await session.local(['init', '--quiet', '--template=', '--', into]);
-  const args = ['fetch', '--quiet', '--force', '--no-write-fetch-head', '--update-shallow'];
-  if (depth !== 'full') args.push(`--depth=${depth}`, '--no-tags');
-  await session.local([...args, '--', mirror.folder, `+${found.mirrorRef}:${nameInCheckout(found)}`], { cwd: into });
+  if (depth === 'full' && !(await mirror.isShallow())) await packHistory(session, mirror, found, into);
+  else await fetchHistory(session, mirror, found, into, depth);
   // Not as the fetch's target: git may be bringing the same tag along by itself.
   if (found.remoteRef?.startsWith('refs/tags/')) {
     await session.local(['update-ref', found.remoteRef, 'refs/kilnyard/source'], { cwd: into });
   }
   await session.local(['config', 'remote.origin.url', session.location.url], { cwd: into });
   await session.local(['config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'], { cwd: into });
+}
+
+/**
+ * All history: the mirror's deltas are copied as they are into one new pack with its index. A fetch would work out each object
+ * anew, which takes ten times as long.
+ */
+async function packHistory(session: GitSession, mirror: GitMirror, found: MirroredCommit, into: string): Promise<void> {
+  // the tag itself where one was asked for, not the commit behind it
+  const tip = (await session.local(['rev-parse', '--verify', found.mirrorRef], { cwd: mirror.folder })).trim();
+  const format = '--format=%(objectname) %(refname)';
+  const tags = await session.local(['for-each-ref', `--merged=${found.commit}`, format, 'refs/tags'], {
+    cwd: mirror.folder,
+  });
+  const refs = tags.split('\n').filter(Boolean);
+  const objects = [tip, ...refs.map((line) => line.split(' ')[0]!)];
+  const pack = join(into, '.git', 'objects', 'pack', 'pack');
+  await session.local(['pack-objects', '--quiet', '--revs', pack], {
+    cwd: mirror.folder,
+    input: `${objects.join('\n')}\n`,
+  });
+  const updates = [`${tip} ${nameInCheckout(found)}`, ...refs].map((line) => {
+    const [object, name] = line.split(' ');
+    return `update ${name} ${object}\n`;
+  });
+  await session.local(['update-ref', '--stdin'], { cwd: into, input: updates.join('') });
+}
+
+async function fetchHistory(
+  session: GitSession,
+  mirror: GitMirror,
+  found: MirroredCommit,
+  into: string,
+  depth: Depth,
+): Promise<void> {
+  const args = ['fetch', '--quiet', '--force', '--no-write-fetch-head', '--update-shallow'];
+  if (depth !== 'full') args.push(`--depth=${depth}`, '--no-tags');
+  await session.local([...args, '--', mirror.folder, `+${found.mirrorRef}:${nameInCheckout(found)}`], { cwd: into });
 }
 
 /**

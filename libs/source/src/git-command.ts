@@ -7,6 +7,8 @@ export interface GitRun {
   /** The whole environment; nothing is inherited. */
   env: Record<string, string>;
   signal: AbortSignal;
+  /** What git reads on its stdin; nothing when absent. */
+  input?: string;
   /** Lines of stderr as they come, progress lines (ended by \r) too. */
   onStderrLine?: (line: string) => void;
 }
@@ -36,10 +38,12 @@ export function runGit(run: GitRun): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('git', run.args, {
       env: run.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [run.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
       ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
     });
+    // EPIPE: git ended without reading it, and its status tells why.
+    child.stdin?.on('error', () => undefined).end(run.input);
     const out: Buffer[] = [];
     let outBytes = 0;
     let stderr = '';
@@ -53,12 +57,12 @@ export function runGit(run: GitRun): Promise<string> {
       }
     };
     run.signal.addEventListener('abort', killGroup, { once: true });
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout!.on('data', (chunk: Buffer) => {
       outBytes += chunk.length;
       if (outBytes > MAX_STDOUT_BYTES) killGroup();
       else out.push(chunk);
     });
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr!.on('data', (chunk: Buffer) => {
       const text = chunk.toString('utf8');
       stderr = (stderr + text).slice(-MAX_STDERR_BYTES);
       if (!run.onStderrLine) return;

@@ -20,6 +20,7 @@ export interface GitSessionOptions {
 
 export interface GitCall {
   cwd?: string;
+  input?: string;
   onStderrLine?: (line: string) => void;
 }
 

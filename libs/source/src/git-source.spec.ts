@@ -112,6 +112,29 @@ describe('the mirror', () => {
     expect(git(cut.into, 'rev-list', '--count', 'HEAD')).toBe('2');
   }, 30_000);
 
+  it('gives a checkout the history and the tags of its commit, and nothing else that it holds', async () => {
+    await repository.commit({ a: 'x' });
+    await repository.git('tag', '-a', 'v1', '-m', 'v1');
+    await repository.git('tag', 'light');
+    await repository.git('checkout', '-q', '-b', 'side');
+    const side = await repository.commit({ b: 'of another branch' });
+    await repository.git('tag', '-a', 'v2', '-m', 'v2');
+    await repository.git('checkout', '-q', 'main');
+    await repository.commit({ c: 'y' });
+    await world.fetch({ location: url }, 'side');
+
+    const { into } = await world.fetch({ location: url }, 'main');
+    expect(git(into, 'describe')).toMatch(/^v1-1-g/);
+    expect(git(into, 'tag', '--list').split('\n')).toEqual(['light', 'v1']);
+    expect(git(into, 'rev-list', '--count', 'origin/main')).toBe('2');
+    expect(() => git(into, 'cat-file', '-e', side)).toThrow();
+    expect(git(into, 'fsck', '--full', '--no-dangling')).toBe('');
+
+    const tagged = await world.fetch({ location: url }, 'v1');
+    expect(git(tagged.into, 'cat-file', '-t', 'refs/tags/v1')).toBe('tag');
+    expect(git(tagged.into, 'describe')).toBe('v1');
+  }, 30_000);
+
   it('shares no file with the checkout', async () => {
     await repository.commit({ a: 'x' });
     const { into } = await world.fetch({ location: url });
