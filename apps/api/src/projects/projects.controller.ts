@@ -2,6 +2,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
+import { Blobs } from '#blobs/blobs.js';
+import { cachePrefix } from '#blobs/places.js';
+import { Refusal } from '#core/errors.js';
 import type { Page } from '#store/page.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';
@@ -27,6 +30,7 @@ import {
 export class ProjectsController {
   constructor(
     private readonly projects: ProjectsStore,
+    private readonly blobs: Blobs,
     @Inject(SETTINGS) private readonly settings: ApiSettings,
   ) {}
 
@@ -120,12 +124,19 @@ export class ProjectsController {
   @HttpCode(204)
   @Describe({
     summary: 'Delete a project',
-    description: 'Its builds stay readable by id. Deleting a project that is not there is fine.',
+    description:
+      'Its builds stay readable by id, but cannot be retried; its cache goes. Deleting a project that is not there is fine.',
     params: { name: { description: "The project's name.", example: 'demo' } },
     status: 204,
     errors: [],
   })
   async delete(@Param('name') name: string): Promise<void> {
+    const project = await this.projects.get(name).catch((error: unknown) => {
+      if (error instanceof Refusal && error.code === 'PROJECT_NOT_FOUND') return null;
+      throw error;
+    });
+    if (project === null) return;
     await this.projects.delete(name);
+    await this.blobs.deletePrefix(cachePrefix(project.id));
   }
 }

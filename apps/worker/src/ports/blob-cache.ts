@@ -4,6 +4,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip } from 'node:zlib';
 import type { Blobs } from '#blobs/blobs.js';
+import { cachePrefix } from '#blobs/places.js';
 import type { ProjectId } from '#core/ids.js';
 import { CacheStore } from '#engine/ports.js';
 import type { CacheEntriesStore, CacheEntry } from '#store/cache-entries.store.js';
@@ -36,7 +37,7 @@ export class BlobCache extends CacheStore {
   async save(request: Parameters<CacheStore['save']>[0]): Promise<{ sizeBytes: number }> {
     const { key, version } = request;
     if (!request.replace && (await this.entries.find(this.projectId, key, version)) !== null) return { sizeBytes: 0 };
-    const location = `caches/${this.projectId}/${randomUUID()}.tar.gz`;
+    const location = `${cachePrefix(this.projectId)}${randomUUID()}.tar.gz`;
     const out = new PassThrough();
     const packing = pipeline(request.tar as Readable, createGzip({ level: constants.Z_BEST_SPEED }), out, {
       signal: request.signal,

@@ -12,6 +12,7 @@ import type { ProjectSource } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { builtInVariables, sourceFolder } from '../environment.js';
 import { systemLines } from '../logs/system-line.js';
+import { OwnLines } from '../logs/own-lines.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
 import { restoreCache } from './cache.js';
@@ -149,5 +150,7 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
 
 /** All of the container's output into the log; awaiting each write is what slows a build down whose log is slow. */
 async function readOutput(run: BuildRun): Promise<void> {
-  for await (const piece of run.sandbox!.output(0, run.ending)) await run.log.write(piece);
+  const lines = new OwnLines();
+  for await (const piece of run.sandbox!.output(0, run.ending)) await run.log.write(lines.push(piece));
+  await run.log.write(lines.end());
 }

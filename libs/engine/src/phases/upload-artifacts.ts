@@ -145,7 +145,8 @@ function artifactName(run: BuildRun, wanted: WantedArtifact, target: ProjectArti
       `The artifact name ${JSON.stringify(chosen.slice(0, 200))} must be a relative path of at most 1,000 plain characters without ".."`,
     );
   }
-  return parts.length === 0 ? run.request.build.projectName : parts.join('/');
+  // a name that commands decide may hold a secret
+  return parts.length === 0 ? run.request.build.projectName : run.log.masked(parts.join('/'));
 }
 
 async function* prepend<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {

@@ -10,7 +10,7 @@ case $(date +%N 2>/dev/null) in
   *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
   *) k_now() { date -u '+%s.%6N %Y/%m/%d %H:%M:%S.%6N'; } ;;
 esac
-k_say() { k_t=$(k_now); printf '[Container] %s %s\n' "${k_t#* }" "$1"; }
+k_say() { k_t=$(k_now); printf '\036[Container] %s %s\n' "${k_t#* }" "$1"; }
 k_event() { printf '%s %s\n' "$1" "$2" >>"$K/events"; }
 
 # All output goes through a FIFO into the spool. Straight into the file, a user's `> /dev/stderr` would empty it.
@@ -97,7 +97,7 @@ k_phase_begin() {
   K_PHASE=$1 K_STOP='' K_FAILED='' K_WHY=''
   k_t=$(k_now)
   k_event begin "$1 ${k_t%% *}"
-  printf '[Container] %s Entering phase %s\n' "${k_t#* }" "$1"
+  printf '\036[Container] %s Entering phase %s\n' "${k_t#* }" "$1"
 }
 
 # Out: status 0 when the phase went well.
@@ -105,8 +105,8 @@ k_phase_end() {
   k_t=$(k_now)
   k_state=SUCCEEDED k_code=''
   [ -z "$K_WHY" ] || k_state=FAILED k_code=COMMAND_EXECUTION_ERROR
-  printf '[Container] %s Phase complete: %s State: %s\n' "${k_t#* }" "$K_PHASE" "$k_state"
-  printf '[Container] %s Phase context status code: %s Message: %s\n' "${k_t#* }" "$k_code" "$K_WHY"
+  printf '\036[Container] %s Phase complete: %s State: %s\n' "${k_t#* }" "$K_PHASE" "$k_state"
+  printf '\036[Container] %s Phase context status code: %s Message: %s\n' "${k_t#* }" "$k_code" "$K_WHY"
   k_event finish "$K_PHASE $k_state ${k_t%% *} $K_FAILED"
   [ "$k_state" = SUCCEEDED ]
 }

@@ -49,7 +49,7 @@ function run(shell: (typeof SHELLS)[number], over: Partial<ScriptPlan> & { phase
   const done = spawnSync(shell.runner[0]!, [...shell.runner.slice(1), file], { timeout: 20_000, encoding: 'utf8' });
   if (done.stderr !== '' || done.status === null)
     throw new Error(`the runner itself failed: ${done.status} ${done.stderr}`);
-  const output = readFileSync(join(folder, 'control/output'), 'utf8');
+  const output = readFileSync(join(folder, 'control/output'), 'utf8').replaceAll('\x1e', '');
   const texts = over.phases.flatMap((one) => [...one.commands, ...one.finally]);
   const shown = texts.reduce((rest, text) => rest.replaceAll(`Running command ${text}\n`, '\n'), output);
   const events = readFileSync(join(folder, 'control/events'), 'utf8').split('\n').map(readEvent);
