@@ -52,6 +52,7 @@ export default tseslint.config(
           'clearTimeout',
           'console',
           'fetch',
+          'performance',
           'module',
           'process',
           'setImmediate',

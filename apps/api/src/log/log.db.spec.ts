@@ -176,7 +176,7 @@ describe('the live stream', () => {
   });
 
   it.each([
-    ['a Last-Event-ID that is none', '', { 'last-event-id': 'x' }],
+    ['a Last-Event-ID that is none', '', { accept: 'text/event-stream', 'last-event-id': 'x' }],
     ['a tail of too many', '?tail=10001', {}],
     ['tail and cursor together', '?tail=1&cursor=1', {}],
     ['a cursor that is none', '?cursor=-1', {}],
