@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import { describeBackend, type ContractSubject } from '../backend.contract.js';
 import type { Sandbox } from '../backend.js';
 import { DockerBackend } from './docker-backend.js';
+import { firewallScript, onHost } from './network.js';
 
 const socket = process.env.KILNYARD_TEST_DOCKER_SOCKET ?? '/var/run/docker.sock';
 const image = process.env.KILNYARD_TEST_IMAGE_SH ?? 'kilnyard-test/busybox:1';
@@ -130,6 +131,11 @@ describe('a build container', () => {
       await other.remove();
       await new Promise((resolve) => server.close(resolve));
     }
+  }, 60_000);
+
+  it('has its firewall laid from a container too, where the worker may not do it itself', async () => {
+    await onHost(subject.backend.docker, image, firewallScript('kilnyardte-br0', ['169.254.0.0/16']));
+    await expect(onHost(subject.backend.docker, image, 'iptables -L KILN-NO-SUCH-CHAIN')).rejects.toThrow(/iptables/);
   }, 60_000);
 
   it('tells of the kernel killing it for want of memory', async () => {

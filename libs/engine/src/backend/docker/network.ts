@@ -105,15 +105,21 @@ export function firewallScript(bridge: string, deny: readonly string[]): string 
   ].join('\n');
 }
 
-/** Runs a script of ours on the engine's host. The image is the operator's own, never one that a build chose. */
-async function onHost(docker: Docker, image: string, script: string): Promise<void> {
+/** Runs a script of ours on the engine's host. The image is the operator's own, never one that a build chose. Errors: what iptables says. */
+export async function onHost(docker: Docker, image: string, script: string): Promise<void> {
   const container = await docker.createContainer({
     Image: image,
     Entrypoint: ['chroot', '/host', '/bin/sh', '-c', script],
     Cmd: [],
     User: '0:0',
     Labels: { 'kilnyard.firewall': 'true' },
-    HostConfig: { NetworkMode: 'host', Privileged: true, Binds: ['/:/host'] },
+    HostConfig: {
+      NetworkMode: 'host',
+      CapDrop: ['ALL'],
+      CapAdd: ['NET_ADMIN', 'NET_RAW', 'SYS_CHROOT', 'DAC_OVERRIDE'],
+      SecurityOpt: ['no-new-privileges'],
+      Binds: ['/:/host'],
+    },
   });
   try {
     await container.start();
