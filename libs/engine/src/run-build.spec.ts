@@ -271,7 +271,7 @@ describe('a run', () => {
     [
       'a command that ends the whole container',
       {},
-      ['kill -9 $(ps -o ppid= -p $$)'],
+      ['kill -9 $PPID'],
       'COMMAND_EXECUTION_ERROR',
       ['BUILD FAIL_ABORT', 'FINALIZING SUCCEED'],
     ],

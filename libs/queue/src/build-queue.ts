@@ -11,6 +11,9 @@ export type BuildItem = z.infer<typeof buildItem>;
 /** A build's own item, and one that belongs to no build. */
 export const ITEM_NAMES = { build: 'build', wake: 'wake' } as const;
 
+/** How long a call waits for Redis. */
+export const QUEUE_TIMEOUT_MS = 2_000;
+
 /** Longest pause between attempts to reconnect. */
 const MAX_RECONNECT_MS = 2_000;
 

@@ -1,7 +1,8 @@
 // Takes items out of the queue: each is a turn of one slot. What to do with a turn (claim and run a build) is the worker's business.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { BUILD_QUEUE, connectRedis } from './build-queue.js';
+import { BUILD_QUEUE, connectRedis, QUEUE_TIMEOUT_MS } from './build-queue.js';
 
 /** How long an item at work stays its worker's without being renewed (BullMQ renews it at half that time). */
 const LOCK_MS = 30_000;
@@ -14,6 +15,8 @@ export class BuildConsumer {
   readonly #redis: Redis;
   readonly #worker: Worker<unknown, void>;
   readonly #interrupt = new AbortController();
+  readonly #turns = new Set<Promise<void>>();
+  #closing = false;
 
   /**
    * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts; what it throws is
@@ -30,7 +33,7 @@ export class BuildConsumer {
     const onError = settings.onError ?? (() => undefined);
     // BullMQ wants null here: its blocking commands wait as long as it takes.
     this.#redis = connectRedis(settings.redisUrl, { maxRetriesPerRequest: null }, onError);
-    this.#worker = new Worker(BUILD_QUEUE, () => settings.run(this.#interrupt.signal), {
+    this.#worker = new Worker(BUILD_QUEUE, () => this.#turn(settings.run), {
       connection: this.#redis,
       prefix: settings.prefix,
       concurrency: settings.slots,
@@ -55,9 +58,10 @@ export class BuildConsumer {
     });
   }
 
-  /** Takes no more items; running turns go on. Resolves at once. */
+  /** Takes no more items; running turns go on. Resolves at once, within QUEUE_TIMEOUT_MS where Redis does not answer. */
   async stopTaking(): Promise<void> {
-    await this.#worker.pause(true);
+    this.#closing = true;
+    await this.#within(this.#worker.pause(true));
   }
 
   /** Aborts the signal of all running turns with this reason; the first one counts. */
@@ -65,10 +69,29 @@ export class BuildConsumer {
     this.#interrupt.abort(reason);
   }
 
-  /** Takes no more items, waits for the running turns to end, then closes the connections. */
+  /** Takes no more items, waits for the running turns to end, then closes the connections. Needs no Redis for it. */
   async close(): Promise<void> {
     await this.stopTaking();
-    await this.#worker.close();
+    await Promise.allSettled(this.#turns);
+    // BullMQ's kind way waits for a Redis that is away, and keeps trying to reach it; its forced way only lets go
+    await this.#within(this.#worker.close(this.#redis.status !== 'ready'));
     this.#redis.disconnect();
+  }
+
+  async #turn(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#closing) return;
+    const turn = run(this.#interrupt.signal);
+    this.#turns.add(turn);
+    try {
+      await turn;
+    } finally {
+      this.#turns.delete(turn);
+    }
+  }
+
+  /** BullMQ waits for Redis even to let go of it; we do not. */
+  async #within(work: Promise<unknown>): Promise<void> {
+    work.catch(() => undefined); // what fails here would only have tidied up a Redis that does not answer
+    await Promise.race([work, sleep(QUEUE_TIMEOUT_MS, undefined, { ref: false })]).catch(() => undefined); // as above
   }
 }

@@ -4,10 +4,7 @@ import { once } from 'node:events';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { Fault, messageOf } from '#core/errors.js';
-import { BUILD_QUEUE, type BuildItem, buildItem, connectRedis, ITEM_NAMES } from './build-queue.js';
-
-/** How long a call waits for Redis. */
-export const QUEUE_TIMEOUT_MS = 2_000;
+import { BUILD_QUEUE, type BuildItem, buildItem, connectRedis, ITEM_NAMES, QUEUE_TIMEOUT_MS } from './build-queue.js';
 
 /** The item goes when it is done, so that the same build can be added again. */
 const ITEM_OPTIONS = { removeOnComplete: true, removeOnFail: true } as const;

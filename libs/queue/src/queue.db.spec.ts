@@ -196,3 +196,19 @@ describe('BuildConsumer', () => {
     expect((await queue.counts()).waiting).toBe(1);
   });
 });
+
+describe('without Redis', () => {
+  const nowhere = { redisUrl: 'redis://127.0.0.1:1', prefix: 'away' };
+
+  it('refuses to add at once, and closes', async () => {
+    const away = new BuildQueue(nowhere);
+    await expect(away.add(randomUUID())).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE', retryable: true });
+    await away.close();
+  });
+
+  it('lets a consumer close', async () => {
+    const consumer = new BuildConsumer({ ...nowhere, slots: 1, run: () => Promise.resolve() });
+    consumer.start();
+    await consumer.close();
+  });
+});

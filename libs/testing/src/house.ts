@@ -59,7 +59,7 @@ export class House {
     const test = await newTestDatabase();
     const env = { ...scenarioSettings(await mkdtemp(join(tmpdir(), 'kilnyard-house-')), slots), ...settings };
     env['KILNYARD_DATABASE_URL'] = test.url;
-    env['KILNYARD_REDIS_URL'] = redis;
+    env['KILNYARD_REDIS_URL'] ??= redis;
     const house = new House(
       env,
       backend,
