@@ -32,11 +32,17 @@ function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { s
   };
 }
 
+/** A container whose events ended with it has told its exit by then. */
+const EXIT_SEEN_MS = 200;
+
 /** The sandbox ended before its script did: what ended it decides. The rest of the phases cannot run. */
 async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
   const sandbox = run.sandbox!;
-  // an end that the script told of, without this phase, is a script that was tampered with
-  const killedHere = run.script!.toldEnd;
+  // events that ended while the container runs on were tampered with: it is we who end it then
+  const killedHere = await Promise.race([
+    sandbox.wait().then(() => false),
+    run.ports.clock.sleep(EXIT_SEEN_MS).then(() => true),
+  ]);
   await sandbox.kill();
   const exit = await sandbox.wait();
   const { memoryBytes } = sandbox.limits;

@@ -7,8 +7,6 @@ export type Finish = Extract<ScriptEvent, { kind: 'finish' }>;
 export class ScriptWatch {
   /** User code may have run. */
   started = false;
-  /** The script said that it was over. */
-  toldEnd = false;
   /** The image lacks this, which the buildspec asks for. */
   unusable: string | null = null;
   readonly exported = new Map<string, string>();
@@ -23,9 +21,7 @@ export class ScriptWatch {
       for await (const line of lines) {
         const event = readEvent(line);
         if (event !== null) this.take(event);
-        if (event?.kind !== 'end') continue;
-        this.toldEnd = true;
-        return;
+        if (event?.kind === 'end') return;
       }
     } finally {
       this.over = true;
