@@ -41,7 +41,7 @@ async function ours() {
   const ready = performance.now();
   await sandbox.start('echo hello >>/kilnyard/output\n');
   for await (const piece of sandbox.output(0, signal)) {
-    if (piece.length === 0) continue;
+    if (piece.bytes.length === 0) continue;
     const first = performance.now();
     await sandbox.remove();
     return { cold: first - began, waiting: first - ready };

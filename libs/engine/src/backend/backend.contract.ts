@@ -44,8 +44,12 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       };
       const one = await subject.backend.create(spec, signal);
       made.push(one);
+      owners.set(one, spec);
       return one;
     }
+
+    const owners = new Map<Sandbox, { buildId: string; attempt: number }>();
+    const ownerOf = (one: Sandbox): { buildId: string; attempt: number } => owners.get(one)!;
 
     function script(one: Sandbox, ...commands: string[]): string {
       const phase = (type: ScriptPhase['type'], list: string[]): ScriptPhase => ({
@@ -72,7 +76,7 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
 
     async function outputOf(one: Sandbox, from = 0): Promise<string> {
       const pieces: Buffer[] = [];
-      for await (const piece of one.output(from, signal)) pieces.push(Buffer.from(piece));
+      for await (const piece of one.output(from, signal)) pieces.push(Buffer.from(piece.bytes));
       return Buffer.concat(pieces).toString();
     }
 
@@ -110,10 +114,41 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       await one.start(script(one, 'echo first', 'while [ ! -e go ]; do sleep 0.05; done', 'echo last'));
       let seen = '';
       for await (const piece of one.output(0, signal)) {
-        seen += piece.toString();
+        seen += piece.bytes.toString();
         if (seen.includes('\nfirst\n')) await writeFile(join(one.workspaceDir, 'go'), '');
       }
       expect(seen).toContain('\nlast\n');
+    }, 60_000);
+
+    it('is adopted with its record, and goes on from the byte asked for', async () => {
+      const one = await sandbox();
+      const owner = ownerOf(one);
+      expect(await one.kept()).toBeNull();
+      await one.keep(Buffer.from('first'));
+      await one.keep(Buffer.from('record'));
+      await one.start(script(one, 'echo before', 'while [ ! -e go ]; do sleep 0.05; done', 'echo after'));
+      const reading = new AbortController();
+      let seen = '';
+      let next = 0;
+      await expect(async () => {
+        for await (const { at, bytes } of one.output(0, reading.signal)) {
+          seen += bytes.toString();
+          next = at + bytes.length;
+          if (seen.includes('\nbefore\n')) reading.abort(new Error('the first reader is gone'));
+        }
+      }).rejects.toThrow('the first reader is gone');
+      const adopted = (await subject.backend.adopt({ ...owner, limits: LIMITS }))!;
+      expect((await adopted.kept())?.toString()).toBe('record');
+      await writeFile(join(adopted.workspaceDir, 'go'), '');
+      expect(seen + (await outputOf(adopted, next))).toMatch(/\nbefore\n[^]*\nafter\n/);
+      expect((await adopted.wait()).exitCode).toBe(0);
+      expect((await eventsOf(adopted)).at(-1)?.kind).toBe('end');
+    }, 60_000);
+
+    it('is not adopted once it is removed', async () => {
+      const one = await sandbox();
+      await one.remove();
+      expect(await subject.backend.adopt({ ...ownerOf(one), limits: LIMITS })).toBeNull();
     }, 60_000);
 
     it('ends when it is killed, and a kill again does nothing', async () => {
@@ -121,7 +156,7 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       await one.start(script(one, 'echo up; sleep 600'));
       let seen = '';
       for await (const piece of one.output(0, signal)) {
-        seen += piece.toString();
+        seen += piece.bytes.toString();
         if (seen.includes('\nup\n')) await one.kill();
       }
       expect((await one.wait()).exitCode).toBe(137);

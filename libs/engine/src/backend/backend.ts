@@ -1,8 +1,9 @@
 // The contract of a place where builds run. Two implementations: docker/ (the product) and fake/ (processes of this machine, for
 // scenarios that need control); backend.contract.ts holds both to it.
 //
-// Call order for one build: prepareImage -> create -> start -> (output, events, wait, kill, pause, resume in any order) -> files* -> remove.
-// kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
+// Call order for one build: prepareImage -> create -> keep -> start -> (output, release, events, wait, kill, pause, resume in any
+// order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
+// Another process goes on with a sandbox by adopt -> kept -> output from where the log was stored.
 import type { ComputeLimits } from '#core/compute-type.js';
 
 export interface ImageInfo {
@@ -30,6 +31,13 @@ export interface ExitState {
   outOfMemory: boolean;
   /** Empty, or the engine's own words when the start failed. */
   error: string;
+}
+
+/** A piece of a sandbox's output. */
+export interface OutputPiece {
+  /** Offset of its first byte. It leaps where the build cut or refilled its own output file: what lay between is lost. */
+  at: number;
+  bytes: Buffer;
 }
 
 /** A file of the sandbox, seen from the worker. */
@@ -64,13 +72,19 @@ export abstract class Sandbox {
   /** True when the processes inside are all its own, so that the script may end them. */
   abstract readonly ownProcesses: boolean;
 
+  /** Keeps a record beside the control files, out of the sandbox's reach; replaces an earlier one as a whole. For whoever adopts it. */
+  abstract keep(record: Buffer): Promise<void>;
+  /** What was kept last, or null. */
+  abstract kept(): Promise<Buffer | null>;
   /** Hands over the whole script, once. It runs to its end by itself. Errors: PhaseFailure BUILD_CONTAINER_UNUSABLE (no shell). */
   abstract start(script: string): Promise<void>;
   /**
    * Raw output from byte `from` on: yields as it is written, ends when the sandbox has ended and every byte was given.
-   * One reader at a time. Not reading slows the sandbox once its spool is full.
+   * One reader at a time. What is not released slows the sandbox once its spool is full.
    */
-  abstract output(from: number, signal: AbortSignal): AsyncIterable<Buffer>;
+  abstract output(from: number, signal: AbortSignal): AsyncIterable<OutputPiece>;
+  /** Everything before `position` is stored for good: its disk may be freed, and it is never asked for again. */
+  abstract release(position: number): void;
   /** Lines of the events file from the first on, without newline; at most maxEventBytes each, ends as `output` does. */
   abstract events(signal: AbortSignal): AsyncIterable<string>;
   /** Resolves when it has ended. Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE. */
@@ -113,6 +127,11 @@ export abstract class Backend {
   }): Promise<ImageInfo>;
   /** Makes a sandbox that is up and waits for its script. */
   abstract create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
+  /**
+   * The sandbox of an attempt that another process made, whatever state it is in.
+   * Out: null when its container or its control files are gone. Errors: Fault DOCKER_UNAVAILABLE.
+   */
+  abstract adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null>;
   abstract health(): Promise<BackendHealth>;
   /** Removes what this Kilnyard left on the engine and no running build owns. `keep` tells by build and attempt. Out: how many. */
   abstract sweep(keep: (owner: { buildId: string; attempt: number; workerId: string }) => boolean): Promise<number>;

@@ -150,7 +150,17 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
 
 /** All of the container's output into the log; awaiting each write is what slows a build down whose log is slow. */
 async function readOutput(run: BuildRun): Promise<void> {
+  const sandbox = run.sandbox!;
   const lines = new OwnLines();
-  for await (const piece of run.sandbox!.output(0, run.ending)) await run.log.write(lines.push(piece));
+  let next = 0;
+  for await (const { at, bytes } of sandbox.output(0, run.ending)) {
+    if (at !== next) {
+      await run.log.write(lines.end());
+      await run.log.say('The build cut its own output file short; what it had not yet shown is lost');
+    }
+    await run.log.write(lines.push(bytes));
+    next = at + bytes.length;
+    sandbox.release(next);
+  }
   await run.log.write(lines.end());
 }

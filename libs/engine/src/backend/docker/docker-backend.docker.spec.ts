@@ -67,7 +67,7 @@ describe('a build container', () => {
     const sandbox = await subject.backend.create(spec, signal);
     await sandbox.start(`exec >>/kilnyard/output 2>&1\n${script}\n`);
     const pieces: Buffer[] = [];
-    for await (const piece of sandbox.output(0, signal)) pieces.push(Buffer.from(piece));
+    for await (const piece of sandbox.output(0, signal)) pieces.push(Buffer.from(piece.bytes));
     const { outOfMemory } = await sandbox.wait();
     return { output: Buffer.concat(pieces).toString(), sandbox, outOfMemory };
   }
@@ -160,7 +160,8 @@ describe('a build container', () => {
     let bytes = 0;
     let paused = false;
     for await (const piece of sandbox.output(0, signal)) {
-      bytes += piece.length;
+      bytes += piece.bytes.length;
+      sandbox.release(piece.at);
       if (!paused && bytes > 1024 * 1024) {
         // a reader that is slow until the container stands still
         for (let look = 0; look < 200 && !paused; look += 1) {

@@ -1,5 +1,5 @@
 // Builds as containers of a Docker Engine on this host.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
@@ -8,7 +8,7 @@ import { Backend, type BackendHealth, type ImageInfo, type Sandbox, type Sandbox
 import { controlFilesIn, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { DockerSandbox } from './docker-sandbox.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
-import { LABEL, containerOptions } from './host-config.js';
+import { LABEL, containerName, containerOptions } from './host-config.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
 import { pullImage, type PullRequest } from './pull.js';
 
@@ -73,6 +73,25 @@ export class DockerBackend extends Backend {
       throw this.cannotStart(error);
     }
     return this.sandbox(container, files, spec.image.id, spec.limits);
+  }
+
+  async adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null> {
+    const files = controlFilesIn(join(this.options.sandboxesDir, `${owner.buildId}-${owner.attempt}`));
+    const folder = await stat(files.output).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (folder === null) return null;
+    const container = this.docker.getContainer(containerName(owner.buildId, owner.attempt));
+    try {
+      const { Id, Image, State } = await container.inspect();
+      // paused by the backlog of a reader that is gone; the next one pauses it again when it must
+      if (State.Paused) await container.unpause();
+      return this.sandbox(this.docker.getContainer(Id), files, Image, owner.limits);
+    } catch (error) {
+      if (statusOf(error) === 404) return null;
+      throw engineFault(error, 'looking for the build container');
+    }
   }
 
   async health(): Promise<BackendHealth> {

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault } from '#core/errors.js';
-import { Sandbox, type ExitState, type SandboxFile } from '../backend.js';
+import { Sandbox, type ExitState, type OutputPiece, type SandboxFile } from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
-import { handOver, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
-import { eventLines, followSpool } from '../spool/spool.js';
+import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
+import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
 import { walkWorkspace } from '../spool/workspace-files.js';
 import { archiveFiles } from './archive-files.js';
 import { engineFault, isUnreachable, statusOf, wordsOf } from './engine-errors.js';
@@ -28,6 +28,8 @@ export class DockerSandbox extends Sandbox {
   private readonly exit: Promise<ExitState>;
   private exited: ExitState | null = null;
   private removed = false;
+  private guard: BacklogGuard | null = null;
+  private readonly holes: HolePunch;
 
   constructor(
     private readonly container: Docker.Container,
@@ -38,6 +40,8 @@ export class DockerSandbox extends Sandbox {
     super();
     this.id = container.id;
     this.workspaceDir = files_.workspace;
+    // a file system without holes only keeps more of the output until the build has ended
+    this.holes = new HolePunch(files_.output, () => undefined);
     this.exit = this.awaitExit();
     // heard by wait() and by the followers; nobody listening yet is no crash
     this.exit.catch(() => undefined);
@@ -49,7 +53,15 @@ export class DockerSandbox extends Sandbox {
     );
   }
 
-  async *output(from: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  keep(record: Buffer): Promise<void> {
+    return keepRecord(this.files_, record);
+  }
+
+  kept(): Promise<Buffer | null> {
+    return readRecord(this.files_);
+  }
+
+  async *output(from: number, signal: AbortSignal): AsyncGenerator<OutputPiece> {
     const guard = new BacklogGuard({
       path: this.files_.output,
       limitBytes: this.options.spoolLimitBytes,
@@ -57,23 +69,22 @@ export class DockerSandbox extends Sandbox {
       resume: () => this.resume(),
       onError: () => undefined, // the follower meets the same trouble and tells it
     });
-    guard.reached(from);
+    this.guard = guard;
+    this.release(from);
     try {
-      yield* followSpool({
-        path: this.files_.output,
-        from,
-        ended: this.exit,
-        signal,
-        punch: true,
-        onPosition: (position) => guard.reached(position),
-      });
+      yield* followSpool({ path: this.files_.output, from, ended: this.exit, signal });
     } finally {
       guard.stop();
     }
   }
 
+  release(position: number): void {
+    this.guard?.reached(position);
+    this.holes.release(position);
+  }
+
   events(signal: AbortSignal): AsyncIterable<string> {
-    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal, punch: false }));
+    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal }));
   }
 
   wait(): Promise<ExitState> {

@@ -16,10 +16,18 @@ import {
   type BackendHealth,
   type ExitState,
   type ImageInfo,
+  type OutputPiece,
   type SandboxFile,
   type SandboxSpec,
 } from '../backend.js';
-import { handOver, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
+import {
+  handOver,
+  keepRecord,
+  makeControlFiles,
+  readRecord,
+  removeControlFiles,
+  type ControlFiles,
+} from '../spool/control-files.js';
 import { eventLines, followSpool } from '../spool/spool.js';
 import { walkWorkspace } from '../spool/workspace-files.js';
 
@@ -52,6 +60,11 @@ export class FakeBackend extends Backend {
     const sandbox = new FakeSandbox(files, spec.limits, () => this.sandboxes.delete(name));
     this.sandboxes.set(name, sandbox);
     return sandbox;
+  }
+
+  /** Only what this object made: the processes of another are nobody's to find. */
+  async adopt(owner: { buildId: string; attempt: number }): Promise<Sandbox | null> {
+    return this.sandboxes.get(`${owner.buildId}-${owner.attempt}`) ?? null;
   }
 
   async health(): Promise<BackendHealth> {
@@ -116,12 +129,24 @@ class FakeSandbox extends Sandbox {
     return handOver(this.files_, script, () => (this.exited === null ? null : `exit status ${this.exited.exitCode}`));
   }
 
-  output(from: number, signal: AbortSignal): AsyncIterable<Buffer> {
-    return followSpool({ path: this.files_.output, from, ended: this.exit, signal, punch: false });
+  keep(record: Buffer): Promise<void> {
+    return keepRecord(this.files_, record);
+  }
+
+  kept(): Promise<Buffer | null> {
+    return readRecord(this.files_);
+  }
+
+  output(from: number, signal: AbortSignal): AsyncIterable<OutputPiece> {
+    return followSpool({ path: this.files_.output, from, ended: this.exit, signal });
+  }
+
+  release(): void {
+    // what a scenario writes may lie until it is over
   }
 
   events(signal: AbortSignal): AsyncIterable<string> {
-    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal, punch: false }));
+    return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal }));
   }
 
   wait(): Promise<ExitState> {

@@ -2,7 +2,7 @@
 // the spool that it ends in, and the events. Each is mounted into the sandbox by itself, so that none can be replaced.
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -17,6 +17,8 @@ export interface ControlFiles {
   readonly output: string;
   readonly events: string;
   readonly workspace: string;
+  /** Never mounted: what the worker keeps for whoever adopts the sandbox. */
+  readonly record: string;
 }
 
 /** Paths only; nothing is made. */
@@ -28,6 +30,7 @@ export function controlFilesIn(dir: string): ControlFiles {
     output: join(dir, 'output'),
     events: join(dir, 'events'),
     workspace: join(dir, 'workspace'),
+    record: join(dir, 'record'),
   };
 }
 
@@ -46,6 +49,21 @@ export async function makeControlFiles(dir: string): Promise<ControlFiles> {
     chmod(files.workspace, 0o755),
   ]);
   return files;
+}
+
+/** Replaces the record as a whole: a reader sees the old one or the new one. */
+export async function keepRecord(files: ControlFiles, record: Buffer): Promise<void> {
+  await writeFile(`${files.record}.new`, record, { mode: 0o600 });
+  await rename(`${files.record}.new`, files.record);
+}
+
+export async function readRecord(files: ControlFiles): Promise<Buffer | null> {
+  try {
+    return await readFile(files.record);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 export async function removeControlFiles(files: ControlFiles): Promise<void> {

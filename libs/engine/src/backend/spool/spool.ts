@@ -4,12 +4,13 @@ import { execFile } from 'node:child_process';
 import { watch } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import type { OutputPiece } from '../backend.js';
 
 const exec = promisify(execFile);
 
 /** Bytes asked of the file at once. */
 const READ_BYTES = 1024 * 1024;
-/** Holes are punched behind the reader in steps of this size. */
+/** Holes are punched behind what is released in steps of this size. */
 export const PUNCH_BYTES = 32 * 1024 * 1024;
 /** A change that inotify did not tell of is seen after this time at the latest. */
 const POLL_MS = 200;
@@ -21,18 +22,14 @@ export interface FollowOptions {
   /** Resolves when nobody writes any more; what is in the file then is still read to its end. */
   ended: Promise<unknown>;
   signal: AbortSignal;
-  /** Free the disk behind the reader. */
-  punch: boolean;
-  /** Told after each piece that the consumer has taken. */
-  onPosition?: (position: number) => void;
 }
 
 /**
  * Yields the file's bytes from `from` on, as they are written, and ends when `ended` has resolved and all was given.
- * A piece is taken to be stored when the consumer asks for the next.
- * Errors: the signal's reason. A file that was cut short is followed from its new end on; `[Container]` tells so in the output.
+ * A file that was cut short is followed from its new end on: the next piece's `at` tells so.
+ * Errors: the signal's reason.
  */
-export async function* followSpool(options: FollowOptions): AsyncGenerator<Buffer> {
+export async function* followSpool(options: FollowOptions): AsyncGenerator<OutputPiece> {
   const { path, signal } = options;
   const file = await open(path, 'r');
   const bell = new Bell(path);
@@ -45,24 +42,19 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Buffe
   const abort = (): void => bell.ring();
   signal.addEventListener('abort', abort);
   let position = options.from;
-  let punched = Math.floor(options.from / PUNCH_BYTES) * PUNCH_BYTES;
   try {
     for (;;) {
       signal.throwIfAborted();
       const last = over;
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
       if (bytesRead > 0) {
+        yield { at: position, bytes: buffer.subarray(0, bytesRead) };
         position += bytesRead;
-        yield buffer.subarray(0, bytesRead);
-        options.onPosition?.(position);
-        if (options.punch && position - punched >= PUNCH_BYTES) punched = await punchBehind(path, punched, position);
         continue;
       }
       const { size } = await file.stat();
       if (size < position) {
-        yield Buffer.from(`\n[Container] The build cut its own output file short; what it had not yet shown is lost\n`);
         position = size;
-        punched = Math.floor(size / PUNCH_BYTES) * PUNCH_BYTES;
         continue;
       }
       if (last) return;
@@ -80,10 +72,38 @@ export async function backlog(path: string, position: number): Promise<number> {
   return Math.max(0, (await stat(path)).size - position);
 }
 
-async function punchBehind(path: string, from: number, to: number): Promise<number> {
-  const end = Math.floor(to / PUNCH_BYTES) * PUNCH_BYTES;
-  await exec('fallocate', ['--punch-hole', '--offset', String(from), '--length', String(end - from), path]);
-  return end;
+/** Frees the disk behind what is released of a file, in whole steps of PUNCH_BYTES, one at a time. */
+export class HolePunch {
+  #punched = 0;
+  #wanted = 0;
+  #busy = false;
+
+  /** In: `onError` hears of a file system that cannot; the file is then left as it is. */
+  constructor(
+    private readonly path: string,
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  release(position: number): void {
+    this.#wanted = Math.max(this.#wanted, Math.floor(position / PUNCH_BYTES) * PUNCH_BYTES);
+    if (this.#busy || this.#wanted <= this.#punched) return;
+    this.#busy = true;
+    void this.#punch();
+  }
+
+  async #punch(): Promise<void> {
+    try {
+      while (this.#wanted > this.#punched) {
+        const to = this.#wanted;
+        const length = String(to - this.#punched);
+        await exec('fallocate', ['--punch-hole', '--offset', String(this.#punched), '--length', length, this.path]);
+        this.#punched = to;
+      }
+      this.#busy = false;
+    } catch (error) {
+      this.onError(error); // stays busy: what failed once is not tried again for every piece
+    }
+  }
 }
 
 /** Wakes one waiter on a change of a file, a ring, or after POLL_MS. */
@@ -128,13 +148,13 @@ export const MAX_EVENT_BYTES = 1024 * 1024;
 export const MAX_EVENTS_BYTES = 64 * 1024 * 1024;
 
 /** Cuts a byte stream into lines without newline; a last line without one is dropped (it was not written to its end). */
-export async function* eventLines(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
+export async function* eventLines(pieces: AsyncIterable<OutputPiece>): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);
   let total = 0;
-  for await (const piece of bytes) {
-    total += piece.length;
+  for await (const { bytes } of pieces) {
+    total += bytes.length;
     if (total > MAX_EVENTS_BYTES) return;
-    rest = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
     let at: number;
     let start = 0;
     while ((at = rest.indexOf(10, start)) >= 0) {
