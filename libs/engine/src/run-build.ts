@@ -35,7 +35,7 @@ const SCRIPT_EXIT_MS = 5_000;
  * Runs `request.build` from PROVISIONING to COMPLETED.
  * In: `interrupt` aborts with an Interrupt as its reason. Out: the final status; the row and the log are written before it resolves.
  * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when the end could not be written.
- * In every case the sandbox is gone when it settles.
+ * In every case the sandbox is gone when it settles, or about to be.
  */
 export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<FinalStatus> {
   const stop = new AbortController();
@@ -74,7 +74,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     deadline.abort();
     disk.stop();
     ending.abort();
-    await run.sandbox?.remove();
+    await run.sandbox?.discard();
   }
 }
 
