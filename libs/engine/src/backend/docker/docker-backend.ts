@@ -223,7 +223,9 @@ export class DockerBackend extends Backend {
     await this.waiting?.close();
     await this.removals.idle();
     await this.events.close();
-    await (await this.mark)?.close();
+    const mark = await this.mark;
+    this.mark = null;
+    await mark?.close();
   }
 
   private poolOf({ waiting, sandboxesDir }: DockerBackendOptions): WaitingContainers | null {
@@ -250,7 +252,8 @@ export class DockerBackend extends Backend {
       throw error;
     });
     this.made += 1;
-    return `waiting-${(await this.mark).id}-${this.made}`;
+    const number = this.made;
+    return `waiting-${(await this.mark).id}-${number}`;
   }
 
   private async ours(): Promise<Docker.ContainerInfo[]> {

@@ -206,7 +206,7 @@ export class WaitingPool<W> {
   private refillLater(shelf: Shelf<W>): void {
     const delay = this.options.refillDelayMs ?? REFILL_DELAY_MS;
     // a stream of builds must not put the refill off for ever
-    if (shelf.notBefore < this.now()) shelf.notBefore = this.now() + delay;
+    if (shelf.notBefore <= this.now()) shelf.notBefore = this.now() + delay;
     this.due ??= setTimeout(() => {
       this.due = null;
       this.tend();
