@@ -3,6 +3,7 @@ import type { ClaimedBuild } from '#core/build.js';
 import { Fault, Interrupt } from '#core/errors.js';
 import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
+import { isFinal } from '#core/phase.js';
 import type { RunPorts } from '#engine/ports.js';
 import { runBuild } from '#engine/run-build.js';
 import { withContext } from '#observe/context.js';
@@ -26,6 +27,8 @@ export interface TurnOptions {
   clock: Clock;
   logger: Logger;
   portsFor: (claimed: ClaimedBuild) => Omit<RunPorts, 'observer'>;
+  /** Wakes a free slot of any worker. Errors: Fault QUEUE_UNAVAILABLE. */
+  wake: () => Promise<void>;
   /** False while the worker should take nothing: it drains, or its engine does not answer. */
   mayTake: () => boolean;
 }
@@ -81,7 +84,7 @@ export class BuildTurns {
     this.runs.set(name, interrupt);
     const keeper = new LeaseKeeper({ ...options, lease, interrupt });
     this.metrics?.queueSeconds.observe(
-      Math.max(0, (build.startedAt?.getTime() ?? 0) - build.queuedAt.getTime()) / 1000,
+      Math.max(0, (build.startedAt?.getTime() ?? 0) - (build.requeuedAt ?? build.queuedAt).getTime()) / 1000,
     );
     options.logger.info('build claimed', { attempt: lease.attempt, image: build.settings.environment.image });
     try {
@@ -90,8 +93,10 @@ export class BuildTurns {
         { ...options.portsFor(claimed), observer: this.observer() },
         interrupt.signal,
       );
-      this.metrics?.ended(status);
-      options.logger.info('build ended', { status });
+      if (isFinal(status)) {
+        this.metrics?.ended(status);
+        options.logger.info('build ended', { status });
+      } else await this.retried(claimed);
     } catch (error) {
       // the build is another's now, or its end could not be written: the sweep settles it when the lease has run out
       const lost = error instanceof Fault && error.code === 'LEASE_LOST';
@@ -101,6 +106,17 @@ export class BuildTurns {
     } finally {
       keeper.stop();
       this.runs.delete(name);
+    }
+  }
+
+  /** Back in the queue for another attempt: any free slot takes it at once, this one when no other does. */
+  private async retried({ lease }: ClaimedBuild): Promise<void> {
+    this.metrics?.retried.inc();
+    this.options.logger.info('build went back to the queue for another attempt', { attempt: lease.attempt });
+    try {
+      await this.options.wake();
+    } catch (error) {
+      this.options.logger.warn('a retry waits for the sweep, since the queue took no wake-up', { error });
     }
   }
 

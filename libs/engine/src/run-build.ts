@@ -13,12 +13,12 @@ import type { PhaseOutcome } from '#core/outcome.js';
 import {
   COMMAND_PHASES,
   isFinal,
+  type BuildStatus,
   type CommandPhase,
-  type FinalStatus,
   type PhaseContext,
   type PhaseType,
 } from '#core/phase.js';
-import { PHASE_STATUS_OF, transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
+import { PHASE_STATUS_OF, transition, type BuildState, type PhaseEvent } from '#core/transitions.js';
 import type { BuildRequest, BuildRun } from './build-run.js';
 import { LogPipeline } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
@@ -33,11 +33,12 @@ const SCRIPT_EXIT_MS = 5_000;
 
 /**
  * Runs `request.build` from PROVISIONING to COMPLETED.
- * In: `interrupt` aborts with an Interrupt as its reason. Out: the final status; the row and the log are written before it resolves.
+ * In: `interrupt` aborts with an Interrupt as its reason. Out: the final status, or IN_PROGRESS when the build went back to the queue
+ * for another attempt; the row and the log are written before it resolves.
  * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when the end could not be written.
  * In every case the sandbox is gone when it settles.
  */
-export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<FinalStatus> {
+export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<BuildStatus> {
   const stop = new AbortController();
   const ending = new AbortController();
   const abort = (): void => stop.abort(interrupt.reason);
@@ -78,10 +79,10 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
   }
 }
 
-async function throughPhases(run: BuildRun): Promise<FinalStatus> {
+async function throughPhases(run: BuildRun): Promise<BuildStatus> {
   let state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
   let began = run.ports.clock.now();
-  while (!isFinal(state.status)) {
+  while (!isFinal(state.status) && state.phase !== 'QUEUED') {
     const { outcome, at } = await perform(run, state);
     const event = eventOf(outcome);
     const next = transition(state, event);
@@ -158,7 +159,8 @@ async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> 
   }
   if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
   if (!(error instanceof KilnyardError)) run.ports.observer.bug?.(error);
-  return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error) } };
+  const faultCode = error instanceof Fault ? error.code : 'INTERNAL';
+  return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error), faultCode } };
 }
 
 function failed(error: PhaseFailure): PhaseOutcome {
@@ -174,7 +176,11 @@ function interrupted(reason: InterruptReason): PhaseOutcome {
     case 'drain':
       return {
         kind: 'fault',
-        context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: 'The worker that ran this build was shut down.' },
+        context: {
+          statusCode: 'INTERNAL_SERVICE_ERROR',
+          message: 'The worker that ran this build was shut down.',
+          faultCode: 'WORKER_LOST',
+        },
       };
     case 'lease-lost':
       throw new Fault('LEASE_LOST', 'the build belongs to another worker now');
@@ -183,7 +189,7 @@ function interrupted(reason: InterruptReason): PhaseOutcome {
   }
 }
 
-function eventOf(outcome: PhaseOutcome): TransitionEvent {
+function eventOf(outcome: PhaseOutcome): PhaseEvent {
   switch (outcome.kind) {
     case 'succeeded':
       return 'SUCCEED';

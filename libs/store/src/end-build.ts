@@ -2,7 +2,7 @@
 import { Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import { isFinal, type PhaseContext } from '#core/phase.js';
-import type { TransitionEvent } from '#core/transitions.js';
+import type { PhaseEvent } from '#core/transitions.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database, Queryable } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
@@ -61,7 +61,8 @@ export async function expireQueued(db: Database, now: Date): Promise<BuildId[]> 
 }
 
 /**
- * Ends builds whose lease ran out: FAULT, or STOPPED where a stop was asked for. Out: their ids.
+ * Ends attempts whose lease ran out: FAULT, or STOPPED where a stop was asked for; the build goes back to the queue where it gets
+ * another one. Out: the builds' ids.
  * A lease has run out when both `now` and the database's clock say so, so that a process whose clock is ahead kills nothing.
  */
 export async function endLost(db: Database, now: Date): Promise<BuildId[]> {
@@ -71,7 +72,13 @@ export async function endLost(db: Database, now: Date): Promise<BuildId[]> {
       ? { event: 'STOP', contexts: [] }
       : {
           event: 'FAULT',
-          contexts: [{ statusCode: 'INTERNAL_SERVICE_ERROR', message: 'The worker that ran this build was lost.' }],
+          contexts: [
+            {
+              statusCode: 'INTERNAL_SERVICE_ERROR',
+              message: 'The worker that ran this build was lost.',
+              faultCode: 'WORKER_LOST',
+            },
+          ],
         },
   );
 }
@@ -80,7 +87,7 @@ export async function endLost(db: Database, now: Date): Promise<BuildId[]> {
 async function endEach(
   db: Database,
   { due, order, now }: { due: string; order: string; now: Date },
-  how: (stopRequested: boolean) => { event: TransitionEvent; contexts: PhaseContext[] },
+  how: (stopRequested: boolean) => { event: PhaseEvent; contexts: PhaseContext[] },
 ): Promise<BuildId[]> {
   const { rows } = await db.query<{ id: BuildId }>(
     `SELECT id FROM build WHERE ${due} ORDER BY ${order} LIMIT ${SWEEP_BATCH}`,

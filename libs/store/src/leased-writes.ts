@@ -1,7 +1,7 @@
 // What a worker writes to the build that it holds. Every write is guarded by the lease. Called by BuildsStore.
 import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
-import { Fault } from '#core/errors.js';
-import type { PhaseContext } from '#core/phase.js';
+import { Fault, Refusal } from '#core/errors.js';
+import type { PhaseContext, PhaseType } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database } from './database.js';
@@ -43,7 +43,7 @@ export async function renewLease(
   return { leaseUntil: row.lease_until, stopRequested: row.stop };
 }
 
-/** Applies one event of core/transitions. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
+/** Applies one event of core/transitions. Out: QUEUED when the build gets another attempt. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
 export async function applyLeased(
   db: Database,
   lease: Lease,
@@ -60,6 +60,42 @@ export async function applyLeased(
     if (row === undefined) throw leaseLost(lease);
     return applyEvent(tx, standing(row), event, { contexts, at });
   });
+}
+
+/**
+ * Lets go of a build in which no user code can have run: it goes back to the queue for another attempt, or ends STOPPED where a stop
+ * was asked for, FAULT where it was given back too often (core/retry.ts).
+ * Errors: Fault LEASE_LOST; Refusal ILLEGAL_TRANSITION when its script was handed over.
+ */
+export async function giveBack(db: Database, lease: Lease, reason: string): Promise<BuildState> {
+  return db.transaction(async (tx) => {
+    const { rows } = await tx.query<StandingRow & { handed_over: boolean; stop: boolean }>(
+      `SELECT ${STANDING_COLUMNS}, handed_over, stop_requested_at IS NOT NULL AS stop FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
+      leaseValues(lease),
+    );
+    const row = rows[0];
+    if (row === undefined) throw leaseLost(lease);
+    const build = standing(row);
+    if (row.handed_over || !GIVEN_BACK_FROM.includes(build.state.phase)) {
+      throw new Refusal(
+        'ILLEGAL_TRANSITION',
+        `build ${build.id} can be given back only before its script is handed over (${GIVEN_BACK_FROM.join(', ')}); it is in ${build.state.phase}`,
+        { details: { phase: build.state.phase, handedOver: row.handed_over } },
+      );
+    }
+    if (row.stop) return applyEvent(tx, build, 'STOP', { contexts: [], at: null });
+    const context: PhaseContext = { statusCode: 'INTERNAL_SERVICE_ERROR', message: reason, faultCode: 'WORKER_LOST' };
+    return applyEvent(tx, build, 'FAULT', { contexts: [context], at: null, givenBack: true });
+  });
+}
+
+/** The phases before any user code. */
+const GIVEN_BACK_FROM: readonly PhaseType[] = ['PROVISIONING', 'DOWNLOAD_SOURCE'];
+
+/** Writes down that user code may run from now on. Errors: Fault LEASE_LOST. */
+export async function setHandedOver(db: Database, lease: Lease): Promise<void> {
+  const { rowCount } = await db.query(`UPDATE build SET handed_over = true WHERE ${HOLDS_LEASE}`, leaseValues(lease));
+  if (rowCount !== 1) throw leaseLost(lease);
 }
 
 /** Columns that a worker fills in while it runs, and how a value goes in. */

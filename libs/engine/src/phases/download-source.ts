@@ -139,6 +139,8 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
   const watch = new ScriptWatch();
   run.script = watch;
   const preparedAt = run.ports.clock.now();
+  // Written first: a build that is lost from here on is not taken for one in which nothing has run.
+  await run.ports.journal.handingOver();
   await sandbox.start(script);
   // Written before any output is read and stamped before the script ran, so that the log tells the phases in their order.
   await run.log.say(systemLines(COMPLETE, preparedAt));
