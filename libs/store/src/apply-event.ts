@@ -12,7 +12,7 @@ import {
 } from '#core/transitions.js';
 import type { Queryable } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
-import { retryInstead } from './retry-build.js';
+import { retryInstead, type Unstarted } from './retry-build.js';
 import { storedJson } from './stored-json.js';
 
 /** Where a locked build stands. */
@@ -75,8 +75,8 @@ SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM changed`;
 
 /**
  * Applies one event to a build whose row is locked and unchanged since it was read.
- * In: `at` = when, null for the database's clock; `contexts` of the phase that ends; `data` for the event row; `givenBack` when a
- * draining worker lets go of it.
+ * In: `at` = when, null for the database's clock; `contexts` of the phase that ends; `data` for the event row; `unstarted` when its
+ * worker vouches that no user code has run.
  * Out: the new state. A final state ends the lease, and seals the log of a build that nobody ever claimed. Where the event would end
  * an attempt and another one is granted (retry-build.ts), the build is QUEUED again instead.
  * Errors: Refusal ILLEGAL_TRANSITION, also for RETRY, which nobody may ask for.
@@ -85,7 +85,7 @@ export async function applyEvent(
   tx: Queryable,
   build: StandingBuild,
   event: TransitionEvent,
-  facts: { contexts: PhaseContext[]; at: Date | null; data?: Record<string, unknown>; givenBack?: boolean },
+  facts: { contexts: PhaseContext[]; at: Date | null; data?: Record<string, unknown>; unstarted?: Unstarted },
 ): Promise<BuildState> {
   if (event === 'RETRY')
     throw new Refusal('ILLEGAL_TRANSITION', 'RETRY follows from the event that ends an attempt; got it by itself');
@@ -93,8 +93,8 @@ export async function applyEvent(
   const { status } = next;
   const final = isFinal(status);
   if (isFinal(status) && build.state.phase !== 'QUEUED' && build.attempt > 0) {
-    const { contexts, at, givenBack = false } = facts;
-    const queued = await retryInstead(tx, build, { event, status, contexts, at, givenBack });
+    const { contexts, at, unstarted = null } = facts;
+    const queued = await retryInstead(tx, build, { event, status, contexts, at, unstarted });
     if (queued !== null) return queued;
   }
   const failure = failureIn(event, facts.contexts);

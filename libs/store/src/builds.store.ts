@@ -10,11 +10,12 @@ import type {
   Waiting,
 } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
-import { asBuildId, type BuildId, type WorkerId } from '#core/ids.js';
+import { asBuildId, type BuildId } from '#core/ids.js';
 import type { BuildStatus, PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
+import { adopt, heldOnHost, release, type AdoptRequest, type HeldBuild } from './adopt.js';
 import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
-import { claimNext } from './claim.js';
+import { claimNext, type ClaimRequest } from './claim.js';
 import { createBuild, type NewBuild } from './create-build.js';
 import type { Database } from './database.js';
 import { earlierAttempts } from './earlier-attempts.js';
@@ -149,16 +150,39 @@ export class BuildsStore {
    * Takes the next build that may start (pick.ts says which), or null. The build's timeout counts from here.
    * A later attempt is of the commit that an earlier one found, so that a branch that moved on does not change what is retried.
    */
-  async claimNext(request: { workerId: WorkerId; leaseMs: number }): Promise<ClaimedBuild | null> {
+  async claimNext(request: ClaimRequest): Promise<ClaimedBuild | null> {
     const claim = await claimNext(this.db, request);
     if (claim === null) return null;
     const build = ofSameSource(await this.get(claim.buildId));
     return {
       lease: { buildId: claim.buildId, attempt: claim.attempt, workerId: request.workerId },
       build,
-      leaseUntil: claim.leaseUntil,
-      deadline: new Date((build.startedAt ?? build.queuedAt).getTime() + build.settings.timeoutInMinutes * MINUTE_MS),
+      deadline: deadlineOf(build),
+      adopted: null,
     };
+  }
+
+  /** Running builds of a Docker host, whoever holds them. */
+  heldOnHost(host: string): Promise<HeldBuild[]> {
+    return heldOnHost(this.db, host);
+  }
+
+  /** Takes a running build over within its attempt, or null when it is not to be had (any more). The old worker's writes are refused from then on. */
+  async adopt(request: AdoptRequest): Promise<ClaimedBuild | null> {
+    const taken = await adopt(this.db, request);
+    if (taken === null) return null;
+    const build = await this.get(request.buildId);
+    return {
+      lease: taken.lease,
+      build,
+      deadline: deadlineOf(build),
+      adopted: { from: request.workerId, state: taken.state, since: taken.since },
+    };
+  }
+
+  /** Lets a running build go for another worker of its host. */
+  release(lease: Lease): Promise<void> {
+    return release(this.db, lease);
   }
 
   /** Prolongs the lease to `leaseMs` from now. */
@@ -176,13 +200,14 @@ export class BuildsStore {
   }
 
   /**
-   * Puts a build that no user code has seen back into the queue, for another attempt by another worker; a drain does. `reason` is
-   * shown. Its log wants to be sealed before, as before a final status; otherwise the sweep seals it as cut.
-   * Out: QUEUED (wake the queue), or a final state when a stop was asked for or it was given back too often.
-   * Errors: also Refusal ILLEGAL_TRANSITION when its script was handed over.
+   * Ends an attempt of which the worker knows that no command of the build has run, nor will: the build goes back to the queue for
+   * another. `reason` is shown; `lost` when the worker before was lost with it, and did not let it go. Its log wants to be sealed
+   * before, as before a final status; otherwise the sweep seals it as cut.
+   * Out: QUEUED (wake the queue), or a final state when a stop was asked for or this happened too often (core/retry.ts).
+   * Errors: also Refusal ILLEGAL_TRANSITION in a phase that runs commands.
    */
-  giveBack(lease: Lease, reason: string): Promise<BuildState> {
-    return leased.giveBack(this.db, lease, reason);
+  giveBack(lease: Lease, reason: string, lost = false): Promise<BuildState> {
+    return leased.giveBack(this.db, lease, reason, lost);
   }
 
   /** User code may run from now on: the build is no longer taken for one that can be started anew without harm. */
@@ -234,20 +259,20 @@ export class BuildsStore {
   }
 
   /**
-   * Ends attempts whose lease ran out: FAULT with context INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; a build that
-   * gets another attempt goes back to the queue instead. Then seals the logs of ended attempts that nobody sealed with what is stored.
-   * Out: ids of the builds ended or put back.
+   * Ends attempts whose lease ran out, `hostLostMs` ago where their container may still run (see endLost): FAULT with context
+   * INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; a build that gets another attempt goes back to the queue instead.
+   * Then seals the logs of ended attempts that nobody sealed with what is stored. Out: ids of the builds ended or put back.
    */
-  async settleLost(now: Date): Promise<BuildId[]> {
-    const ended = await endLost(this.db, now);
+  async settleLost(now: Date, hostLostMs: number): Promise<BuildId[]> {
+    const ended = await endLost(this.db, now, hostLostMs);
     await sealAbandonedLogs(this.db);
     return ended;
   }
 
-  /** True while the build is in progress under that attempt with a live lease. */
+  /** True while the build is in progress under that attempt, be its lease run out: a worker of its host may yet go on with it. */
   async isOwned(buildId: BuildId, attempt: number): Promise<boolean> {
     const { rowCount } = await this.db.query(
-      `SELECT 1 FROM build WHERE id = $1 AND attempt = $2 AND status = 'IN_PROGRESS' AND lease_until > now()`,
+      `SELECT 1 FROM build WHERE id = $1 AND attempt = $2 AND status = 'IN_PROGRESS' AND current_phase <> 'QUEUED'`,
       [buildId, attempt],
     );
     return rowCount === 1;
@@ -257,4 +282,8 @@ export class BuildsStore {
 function ofSameSource(build: Build): Build {
   if (build.attempt <= 1 || build.resolvedSourceVersion === null) return build;
   return { ...build, settings: { ...build.settings, sourceVersion: build.resolvedSourceVersion } };
+}
+
+function deadlineOf(build: Build): Date {
+  return new Date((build.startedAt ?? build.queuedAt).getTime() + build.settings.timeoutInMinutes * MINUTE_MS);
 }

@@ -63,29 +63,30 @@ export async function applyLeased(
 }
 
 /**
- * Lets go of a build in which no user code can have run: it goes back to the queue for another attempt, or ends STOPPED where a stop
- * was asked for, FAULT where it was given back too often (core/retry.ts).
- * Errors: Fault LEASE_LOST; Refusal ILLEGAL_TRANSITION when its script was handed over.
+ * Lets go of a build of which the holder of the lease knows that no user code has run: it goes back to the queue for another attempt,
+ * or ends STOPPED where a stop was asked for, FAULT where this happened too often (core/retry.ts). `lost` counts it as a lost start.
+ * Errors: Fault LEASE_LOST; Refusal ILLEGAL_TRANSITION in a phase of which that cannot be known.
  */
-export async function giveBack(db: Database, lease: Lease, reason: string): Promise<BuildState> {
+export async function giveBack(db: Database, lease: Lease, reason: string, lost: boolean): Promise<BuildState> {
   return db.transaction(async (tx) => {
-    const { rows } = await tx.query<StandingRow & { handed_over: boolean; stop: boolean }>(
-      `SELECT ${STANDING_COLUMNS}, handed_over, stop_requested_at IS NOT NULL AS stop FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
+    const { rows } = await tx.query<StandingRow & { stop: boolean }>(
+      `SELECT ${STANDING_COLUMNS}, stop_requested_at IS NOT NULL AS stop FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
       leaseValues(lease),
     );
     const row = rows[0];
     if (row === undefined) throw leaseLost(lease);
     const build = standing(row);
-    if (row.handed_over || !GIVEN_BACK_FROM.includes(build.state.phase)) {
+    const { phase } = build.state;
+    if (!GIVEN_BACK_FROM.includes(phase)) {
       throw new Refusal(
         'ILLEGAL_TRANSITION',
-        `build ${build.id} can be given back only before its script is handed over (${GIVEN_BACK_FROM.join(', ')}); it is in ${build.state.phase}`,
-        { details: { phase: build.state.phase, handedOver: row.handed_over } },
+        `build ${build.id} can be given back in ${GIVEN_BACK_FROM.join(' and ')}; it is in ${phase}`,
+        { details: { phase } },
       );
     }
     if (row.stop) return applyEvent(tx, build, 'STOP', { contexts: [], at: null });
     const context: PhaseContext = { statusCode: 'INTERNAL_SERVICE_ERROR', message: reason, faultCode: 'WORKER_LOST' };
-    return applyEvent(tx, build, 'FAULT', { contexts: [context], at: null, givenBack: true });
+    return applyEvent(tx, build, 'FAULT', { contexts: [context], at: null, unstarted: lost ? 'LOST' : 'GIVEN_BACK' });
   });
 }
 

@@ -47,7 +47,7 @@ async function claim(workerId = 'host-1'): Promise<Lease> {
 }
 async function lose(lease: Lease): Promise<void> {
   await db.query(`UPDATE build SET lease_until = now() - interval '1 second' WHERE id = $1`, [lease.buildId]);
-  expect(await builds.settleLost(new Date())).toEqual([lease.buildId]);
+  expect(await builds.settleLost(new Date(), 0)).toEqual([lease.buildId]);
 }
 /** Through the phases to INSTALL, as a worker does it. */
 async function intoInstall(lease: Lease): Promise<void> {
@@ -253,7 +253,7 @@ describe('while it waits for its next attempt', () => {
     expect(stopped.attempts.map(({ status }) => status)).toEqual(['FAILED']);
     expect(stopped.attempts[0]!.phases.at(-1)!.phaseType).toBe('COMPLETED');
     expect(await textOf(stopped)).toEqual(['first']);
-    expect(await builds.settleLost(new Date())).toEqual([]);
+    expect(await builds.settleLost(new Date(), 0)).toEqual([]);
     expect(await builds.get(id)).toEqual(stopped);
   });
 
@@ -357,7 +357,7 @@ describe('a lost worker', () => {
     const { id } = await start();
     const lease = await claim();
     await db.query(`UPDATE build SET lease_until = now() - interval '1 second' WHERE id = $1`, [lease.buildId]);
-    const settled = (await Promise.all([builds.settleLost(new Date()), builds.settleLost(new Date())])).flat();
+    const settled = (await Promise.all([builds.settleLost(new Date(), 0), builds.settleLost(new Date(), 0)])).flat();
     expect(settled).toEqual([id]);
     expect((await builds.get(id)).attempts).toHaveLength(1);
   });
@@ -372,7 +372,7 @@ describe('a lost worker', () => {
     await db.query('UPDATE build_attempt SET log_sha256 = NULL');
     await db.query('UPDATE build SET log_sha256 = NULL');
     await builds.requestStop(id, 'ada');
-    await builds.settleLost(new Date());
+    await builds.settleLost(new Date(), 0);
     const ended = await builds.get(id);
     expect(ended.logSeal).toMatchObject({ lineCount: 1, cut: true });
     expect(ended.attempts[0]!.logSeal).toEqual(ended.logSeal);
@@ -403,15 +403,21 @@ describe('giving back', () => {
     expect(await builds.giveBack(second, 'x')).toMatchObject({ status: 'STOPPED' });
   });
 
-  it('is refused once user code may have run', async () => {
+  it('is refused in a phase that runs commands', async () => {
     await start();
     const lease = await claim();
-    await builds.apply(lease, 'SUCCEED', [], new Date());
-    await builds.setHandedOver(lease);
-    await expect(builds.giveBack(lease, 'x')).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
-    await builds.apply(lease, 'SUCCEED', [], new Date());
+    await intoInstall(lease);
     await expect(builds.giveBack(lease, 'x')).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
     expect(await builds.isOwned(lease.buildId, 1)).toBe(true);
+  });
+
+  it('by a worker that knows better than the row is believed; what was lost counts as lost', async () => {
+    const { id } = await start();
+    const lease = await claim();
+    await builds.apply(lease, 'SUCCEED', [], new Date());
+    await builds.setHandedOver(lease); // and then its script could not be handed over
+    expect(await builds.giveBack(lease, 'x', true)).toEqual(QUEUED);
+    expect((await builds.get(id)).attempts[0]!.retriedAs).toBe('LOST_START');
   });
 });
 

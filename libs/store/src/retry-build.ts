@@ -17,9 +17,12 @@ export interface Ending {
   /** Of the phase that ends with it. */
   contexts: PhaseContext[];
   at: Date | null;
-  /** A draining worker puts it back. */
-  givenBack: boolean;
+  /** Set when the worker vouches that no user code has run; null when only the row can tell. */
+  unstarted: Unstarted | null;
 }
+
+/** A draining worker gave it back, or its worker was lost before. */
+export type Unstarted = 'GIVEN_BACK' | 'LOST';
 
 /** How an attempt has ended, and under which rule another follows. */
 interface RetriedEnd extends AttemptEnd {
@@ -62,8 +65,8 @@ async function endOf(tx: Queryable, build: StandingBuild, ending: Ending): Promi
   const end: AttemptEnd = {
     status: ending.status,
     context: ending.status === 'FAILED' ? (row.failure ?? own) : own,
-    handedOver: row.handedOver,
-    givenBack: ending.givenBack,
+    handedOver: row.handedOver && ending.unstarted === null,
+    givenBack: ending.unstarted === 'GIVEN_BACK',
     stopRequested: row.stopRequested,
   };
   const past = Object.fromEntries(RETRY_RULES.map((rule) => [rule, 0])) as Record<RetryRule, number>;
@@ -80,9 +83,9 @@ WITH moment AS (
   SELECT greatest(coalesce($3::timestamptz, clock_timestamp())::timestamptz(3), started_at) AS at
   FROM build_phase WHERE build_id = $1 AND attempt = $4 AND ordinal = $5
 ), kept AS (
-  INSERT INTO build_attempt (build_id, attempt, worker_id, status, cause, context, exit_code, retried_as, image_digest, started_at,
+  INSERT INTO build_attempt (build_id, attempt, worker_id, host, status, cause, context, exit_code, retried_as, image_digest, started_at,
     ended_at, log_line_count, log_byte_count, log_sha256, log_cut)
-  SELECT b.id, b.attempt, b.worker_id, $6, $7, $8::jsonb, $9, $10, b.image_digest, coalesce(b.started_at, m.at), m.at,
+  SELECT b.id, b.attempt, b.worker_id, b.host, $6, $7, $8::jsonb, $9, $10, b.image_digest, coalesce(b.started_at, m.at), m.at,
     b.log_line_count, b.log_byte_count, b.log_sha256, b.log_cut
   FROM build b, moment m WHERE b.id = $1 AND b.version = $2
 ), changed AS (

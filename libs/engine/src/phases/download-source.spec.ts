@@ -54,7 +54,7 @@ describe('downloadSource', () => {
   });
 
   afterEach(async () => {
-    await backend.close();
+    await backend.clear();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -110,6 +110,8 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
       privilegedAllowed: false,
       logLimits: {},
       diskCheckMs: 10_000,
+      adopted: null,
+      leaseHeld: () => true,
     },
     ports: {
       backend: { prepareImage: unused, create: unused, adopt: unused, health: unused, sweep: unused, close: unused },
@@ -125,6 +127,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
         addArtifact: unused,
       },
       log: sink,
+      recordSeal: { seal: (text) => Buffer.from(text), open: (sealed) => sealed.toString() },
       artifacts: { save: unused },
       cache: null,
       clock,
@@ -138,6 +141,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     source: null,
     script: null,
     outputRead: null,
+    outputLost: false,
     diskExceeded: null,
     cacheUse: null,
   };
