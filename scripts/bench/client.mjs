@@ -1,5 +1,6 @@
 // A user of the API over HTTP, with connections kept alive and little work of its own, since it runs on the machine that it measures.
 import { Agent, request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export class Client {
   #agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -40,6 +41,15 @@ export class Client {
 
   get(id) {
     return this.json('GET', `/v1/builds/${id}`);
+  }
+
+  /** Asks for a build, ten times a second, until it has ended. Out: the build then. For when no stream should be open. */
+  async ended(id) {
+    for (;;) {
+      const build = await this.get(id);
+      if (build.buildStatus !== 'IN_PROGRESS') return build;
+      await sleep(100);
+    }
   }
 
   /**

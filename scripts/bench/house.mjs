@@ -2,7 +2,7 @@
 // folder and a database of the benchmark's own, on the engine that the machine has. Made of the parts of `npm start`.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,7 +81,7 @@ export class House {
       KILNYARD_BUILD_NETWORK: NETWORK,
       KILNYARD_LOG_LEVEL: 'warn',
       KILNYARD_LOG_BUILD_BYTES: String(2 ** 33),
-      ...(profileDir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDir}` }),
+      ...(profileDir === undefined ? {} : profiling(profileDir)),
     };
     await ensureImage({ docker: this.docker, image: IMAGE, machine, say, signal: new AbortController().signal });
     await migrateDatabase({ home: HOME, env: { ...this.env, NODE_OPTIONS: '' } });
@@ -91,11 +91,13 @@ export class House {
   }
 
   /** A further API process. In: `databaseUrl` of another database. Out: its process, its client, and how to end it. */
-  async startApi({ port, databaseUrl = this.databaseUrl }) {
+  async startApi({ port, databaseUrl = this.databaseUrl, name = '' }) {
     const { startApi } = await part('services');
     const url = `http://127.0.0.1:${port}`;
     const env = { ...this.env, KILNYARD_PORT: String(port), KILNYARD_DATABASE_URL: databaseUrl };
-    const request = { home: HOME, folder: this.folder, env, table: this.table, say: (line) => this.say(line) };
+    const folder = join(this.folder, name); // its log
+    await mkdir(join(folder, 'logs'), { recursive: true });
+    const request = { home: HOME, folder, env, table: this.table, say: (line) => this.say(line) };
     const kept = await startApi(request, url, new AbortController().signal);
     const client = new Client(url, this.token);
     const stop = async () => {
@@ -178,6 +180,11 @@ export function memoryOf(pid, { peak = false } = {}) {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
   const [, kib] = new RegExp(`^${peak ? 'VmHWM' : 'VmRSS'}:\\s+(\\d+) kB`, 'm').exec(text) ?? [];
   return Number(kib) / 1024;
+}
+
+function profiling(folder) {
+  const preload = join(HOME, 'scripts/bench/profile.mjs');
+  return { KILNYARD_BENCH_PROFILES: folder, NODE_OPTIONS: `--import=${preload}` };
 }
 
 /** The environment without settings of Kilnyard's: a benchmark must not depend on who runs it. */

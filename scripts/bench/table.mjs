@@ -4,13 +4,14 @@ import { meets, summary } from './statistics.mjs';
 /**
  * The figures of one row.
  * In: `samples`, `unit`; `baseline` { what, samples } or none; `target`; `absolute` when the target is on the median itself, else it is on
- * the ratio of the medians: ours to the baseline, or the other way round with `faster` (times; how many times as fast we are).
- * `figures` are further ones { what, value, target } that were taken in the same row.
+ * the ratio of the medians (of the p99s where `by` says so): ours to the baseline, or the other way round with `faster` (times: how
+ * many times as fast we are). `p99Target` is one more target on the p99 itself.
  */
 export function figuresOf(row) {
   const ours = summary(row.samples);
   const baseline = row.baseline === undefined ? null : { what: row.baseline.what, ...summary(row.baseline.samples) };
-  const ratio = baseline === null ? null : row.faster ? baseline.median / ours.median : ours.median / baseline.median;
+  const by = row.by ?? 'median';
+  const ratio = baseline === null ? null : row.faster ? baseline[by] / ours[by] : ours[by] / baseline[by];
   const judged = row.absolute ? ours.median : ratio;
   const met = judged === null ? null : meets(judged, row.target);
   return {
