@@ -1,6 +1,6 @@
 // Saving and restoring a cache of a 500 MB node_modules, against tar and zstd by hand.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ export async function run({ house, quick, say }) {
 
 /** Packages of this program's own node_modules in the order of their names, again and again under other names, until there are `bytes`. */
 function makeModules(tree, bytes) {
-  const from = join(HOME, 'node_modules/.'); // the dot: it may be a link
+  const from = realpathSync(join(HOME, 'node_modules')); // it may be a link
   const listed = execFileSync('du', ['-b', '-d1', from], { encoding: 'utf8' }).trim().split('\n').slice(0, -1);
   const packages = listed.map((line) => line.split('\t')).map(([size, path]) => ({ size: Number(size), path }));
   packages.sort((a, b) => (a.path < b.path ? -1 : 1));
