@@ -1,8 +1,8 @@
 // The Kilnyard that is measured: Postgres (as durable as `npm start` makes it), Redis, API and worker as processes of their own, in a
 // folder and a database of the benchmark's own, on the engine that the machine has. Made of the parts of `npm start`.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,7 @@ import { part } from './parts.mjs';
 
 /** The image that all rows use; made or pulled as by `npm start`. */
 export const IMAGE = process.env.KILNYARD_BENCH_IMAGE ?? 'kilnyard/standard:1.0';
+/** Kept from run to run, as the firewall's rules for its bridge are. */
 const NETWORK = 'kilnyard-bench';
 const READY_MS = 60_000;
 const DRAIN_MS = 5_000;
@@ -52,12 +53,9 @@ export class House {
     this.engineVersion = engine.version;
     if (engine.socket === undefined) throw new Error('the benchmark needs an engine on this machine, got a remote one');
     process.env.DOCKER_HOST = `unix://${engine.socket}`; // for the docker program of the baselines
-    this.#onStop(() =>
-      this.docker
-        .getNetwork(NETWORK)
-        .remove()
-        .catch(() => undefined),
-    ); // builds made it, or none ran
+    this.instance = randomUUID();
+    await writeFile(join(this.folder, 'instance-id'), `${this.instance}\n`);
+    this.#onStop(() => this.#removeContainers());
     const redis = await startRedis({ folder: this.folder, machine, table: this.table, say });
     this.#onStop(() => redis.process.stop());
     const postgres = await startPostgres({ folder: this.folder, machine, table: this.table, say });
@@ -150,9 +148,7 @@ export class House {
     const began = performance.now();
     let last = '';
     for (let since = began; performance.now() - began < atMostMs; await sleep(80)) {
-      const label = 'kilnyard.instance';
-      const found = await this.docker.listContainers({ all: true, filters: { label: [label], network: [NETWORK] } });
-      const now = found
+      const now = (await this.#containers())
         .map(({ Id, State }) => `${Id} ${State}`)
         .sort()
         .join('\n');
@@ -160,6 +156,16 @@ export class House {
       last = now;
       if (performance.now() - since >= quietMs) return;
     }
+  }
+
+  #containers() {
+    const label = `kilnyard.instance=${this.instance}`;
+    return this.docker.listContainers({ all: true, filters: { label: [label] } });
+  }
+
+  /** What a worker that did not end in order has left. */
+  async #removeContainers() {
+    for (const { Id } of await this.#containers()) await this.docker.getContainer(Id).remove({ force: true, v: true });
   }
 
   #onStop(work) {
