@@ -1,6 +1,7 @@
 // What a project says about its builds; CodeBuild's words and shapes (codebuild-contract A7). Plain data: the API has checked it.
 import type { ProjectId } from './ids.js';
 import type { ComputeType } from './compute-type.js';
+import type { ProjectRetention } from './retention.js';
 
 /** CodeBuild's source types that Kilnyard can fetch, and two of its own: GIT (any Git URL) and ARCHIVE (zip or tar.gz by URL or upload). */
 export const SOURCE_TYPES = [
@@ -108,6 +109,8 @@ export interface ProjectSettings {
   logsConfig?: Record<string, unknown>;
   /** Higher goes first; default 0, -100 to 100. Kilnyard's own. */
   priority: number;
+  /** How long builds, logs and artifacts are kept where it differs from the instance's. Kilnyard's own. */
+  retention?: ProjectRetention;
 }
 
 export interface Project {

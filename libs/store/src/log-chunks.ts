@@ -30,6 +30,8 @@ export interface LogState extends LogPlace {
   open: boolean;
   /** Of the present attempt; null for an earlier one and while it is not sealed. */
   seal: LogSeal | null;
+  /** When retention took the log. */
+  expiredAt: Date | null;
 }
 
 interface LogStateRow {
@@ -40,13 +42,15 @@ interface LogStateRow {
   bytes: string | null;
   sha256: string | null;
   cut: boolean;
+  expired: Date | null;
   [column: string]: unknown;
 }
 
 /** In: `attempt` absent for the present one. Errors: Refusal BUILD_NOT_FOUND. */
 export async function readLogState(db: Database, buildId: BuildId, attempt?: number): Promise<LogState> {
   const { rows } = await db.query<LogStateRow>(
-    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256, log_cut AS cut
+    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256, log_cut AS cut,
+       log_expired_at AS expired
      FROM build WHERE id = $1`,
     [buildId],
   );
@@ -62,7 +66,8 @@ export async function readLogState(db: Database, buildId: BuildId, attempt?: num
           ...(row.cut ? { cut: true } : {}),
         }
       : null;
-  return { buildId, attempt: attempt ?? row.attempt, day: row.day, open: present && seal === null, seal };
+  const open = present && seal === null;
+  return { buildId, attempt: attempt ?? row.attempt, day: row.day, open, seal, expiredAt: row.expired };
 }
 
 interface ChunkRow {

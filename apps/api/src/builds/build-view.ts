@@ -44,12 +44,20 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     stopRequested: build.stopRequestedAt !== null,
     waiting,
     log: {
-      complete: seal !== null && seal.cut !== true,
+      state: logState(build),
+      complete: logState(build) === 'complete',
+      expiredAt: build.logExpiredAt?.toISOString() ?? null,
       lineCount: seal?.lineCount ?? null,
       byteCount: seal?.byteCount ?? null,
       sha256: seal?.sha256 ?? null,
     },
   };
+}
+
+function logState({ logSeal, logExpiredAt }: Build): BuildView['log']['state'] {
+  if (logExpiredAt !== null) return 'expired';
+  if (logSeal === null) return 'open';
+  return logSeal.cut === true ? 'cut' : 'complete';
 }
 
 function viewOfPhase(phase: Phase): BuildView['phases'][number] {

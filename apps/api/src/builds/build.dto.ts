@@ -141,9 +141,14 @@ export const buildView = z
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),
     log: z.object({
-      complete: z.boolean().meta({
-        description: 'The whole log is stored. False after the end: its worker was lost, and so may be the last lines.',
+      state: z.enum(['open', 'complete', 'cut', 'expired']).meta({
+        description:
+          'open: more may come; complete: all of it is stored; cut: its worker was lost, and so may be the last lines; expired: retention has taken it, and the figures are what it was.',
       }),
+      complete: z.boolean().meta({
+        description: 'The whole log is stored and can be read.',
+      }),
+      expiredAt: timestamp.nullable(),
       lineCount: z.number().nullable(),
       byteCount: z.number().nullable(),
       sha256: z.string().nullable(),

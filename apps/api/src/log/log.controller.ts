@@ -8,7 +8,7 @@ import { parseBuildId, type BuildId } from '#core/ids.js';
 import type { Logger } from '#observe/logger.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Listener } from '#store/listen.js';
-import { LogsStore } from '#store/logs.store.js';
+import { logExpired, LogsStore } from '#store/logs.store.js';
 import { LOGGER } from '../connections.js';
 import { Describe } from '../docs/describe.js';
 import { BUILD_PARAM } from '../docs/examples.js';
@@ -41,7 +41,8 @@ export class LogController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const buildId = (await this.builds.get(parseBuildId(id).id)).id;
+    const { id: buildId, logExpiredAt } = await this.builds.get(parseBuildId(id).id);
+    if (logExpiredAt !== null) throw logExpired(logExpiredAt); // before a stream begins: its status is 200
     const stream = wantsStream(request.headers.accept);
     const fromSeq = await this.firstSeq(buildId, query, stream ? request.headers['last-event-id'] : undefined);
     void reply.header('cache-control', 'no-store').header('vary', 'accept');

@@ -235,6 +235,23 @@ export const queuedTimeoutInMinutes = z.int().min(5).max(480);
 export const priority = z.int().min(-100).max(100).meta({ description: 'Place in the queue; higher goes first.' });
 export const role = noControl(text(2048));
 export const autoRetryLimit = z.int().min(0).max(10);
+const days = z.int().min(0).max(36_500);
+const count = z.int().min(0).max(1_000_000);
+export const retention = z
+  .strictObject({
+    buildsDays: days.optional().meta({ description: 'Days that a build is kept.' }),
+    buildsCount: count.optional().meta({ description: 'Builds that are kept, the newest.' }),
+    logsDays: days.optional().meta({ description: 'Days that a log is kept; never longer than its build.' }),
+    artifactsDays: days.optional().meta({ description: 'Days that artifacts are kept.' }),
+    artifactsCount: count
+      .optional()
+      .meta({ description: 'Builds whose artifacts are kept, the newest that have some.' }),
+  })
+  .meta({
+    id: 'ProjectRetention',
+    description:
+      "How long what builds leave is kept, where it differs from the instance's (KILNYARD_KEEP_…). 0: no limit. The newest successful build stays, with its artifacts.",
+  });
 export const logsConfig = z.record(z.string().max(64), z.unknown());
 
 /** Adds an issue for every identifier that comes twice. */

@@ -53,6 +53,7 @@ const settingsShape = {
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: field.priority.default(0),
+  retention: field.retention.optional(),
 };
 
 /** POST: the whole document with its name. */
@@ -97,6 +98,7 @@ export const projectSettingsView = {
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: z.int(),
+  retention: field.retention.optional(),
 };
 
 export const timestamp = z.iso.datetime().meta({ description: 'ISO-8601, UTC.' });
