@@ -30,6 +30,8 @@ export const LABEL = {
   attempt: 'kilnyard.attempt',
   worker: 'kilnyard.worker',
   project: 'kilnyard.project',
+  /** Of a container that Kilnyard runs for a moment, for itself. */
+  helper: 'kilnyard.helper',
 } as const;
 
 /** Name of the container of one attempt: a second one for the same attempt is refused by the engine. */
