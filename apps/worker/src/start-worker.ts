@@ -29,6 +29,7 @@ import { SecretsStore } from '#store/secrets.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { BuildTurns } from './build.consumer.js';
+import { startCleanup } from './cleanup/start-cleanup.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
 import { BlobArtifacts } from './ports/blob-artifacts.js';
@@ -51,6 +52,7 @@ export const WORKER_SECTIONS = [
   'docker',
   'source',
   'logs',
+  'keep',
   'access',
 ] as const;
 export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
@@ -186,6 +188,12 @@ export async function startWorker(
   await heartbeat.start();
   consumer.start();
   sweep.start(settings.worker.sweepMs);
+  const cleanup = startCleanup({
+    ...{ settings: settings.keep, sourceTimeoutMs: settings.source.sourceTimeoutMs, dataDir, database, blobs, metrics },
+    hostId: await instanceId(dataDir),
+    leftovers: backend instanceof DockerBackend ? backend.leftovers : null,
+    logger,
+  });
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   let closing: Promise<void> | null = null;
@@ -194,6 +202,7 @@ export async function startWorker(
     await heartbeat.drain();
     await consumer.stopTaking();
     await sweep.stop();
+    await cleanup.stop();
     const late = new AbortController();
     clock.sleep(graceMs, late.signal).then(
       () => turns.interruptAll(),
