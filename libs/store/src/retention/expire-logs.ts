@@ -33,7 +33,7 @@ export class LogExpiry {
    */
   async expire(policies: Policies, now: Date, signal: AbortSignal): Promise<Taken & { partitions: string[] }> {
     const total = { ...NOTHING, partitions: await dropPendingPartitions(this.db) };
-    let failure: unknown;
+    let failure: Error | null = null;
     for (const partition of await logPartitions(this.db)) {
       signal.throwIfAborted();
       if (this.staysWhole(partition, policies, now)) continue;
@@ -44,10 +44,10 @@ export class LogExpiry {
         if (taken.dropped) total.partitions.push(partition.name);
       } catch (error) {
         signal.throwIfAborted();
-        failure = error;
+        failure = error instanceof Error ? error : new Error(String(error));
       }
     }
-    if (failure !== undefined) throw failure;
+    if (failure !== null) throw failure;
     return total;
   }
 
