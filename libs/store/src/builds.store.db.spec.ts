@@ -31,7 +31,7 @@ afterAll(async () => {
   await test?.drop();
 });
 beforeEach(async () => {
-  await db.query('TRUNCATE project, build, worker, log_chunk CASCADE');
+  await db.query('TRUNCATE project, build, worker, log_chunk, doomed_blob CASCADE');
 });
 
 async function project(name: string, over: Partial<ProjectSettings> = {}): Promise<Project> {

@@ -20,6 +20,8 @@ const DELETE_BYTES = 256 * 1024 * 1024;
 
 /** Builds of one day whose log is there (or never was any) and that nobody writes to; $1 and $2 are the day and the next one. */
 const OF_DAY = `queued_at >= $1 AND queued_at < $2 AND log_expired_at IS NULL`;
+/** Nobody writes to it any more, and it has a line, as far as the row tells: an earlier attempt may have left some. */
+const HAS_ENDED_LOG = `status <> 'IN_PROGRESS' AND (log_line_count IS DISTINCT FROM 0 OR attempt > 1)`;
 
 export class LogExpiry {
   /** Days on which some logs stay: looked at again when their next log goes, or when a policy changed. */
@@ -96,7 +98,7 @@ export class LogExpiry {
   private async markSome(day: Date): Promise<Taken> {
     const { rowCount } = await this.db.query(
       `UPDATE build SET log_expired_at = now(), version = version + 1 WHERE id IN (
-         SELECT id FROM build WHERE ${OF_DAY} AND status <> 'IN_PROGRESS' AND log_line_count IS DISTINCT FROM 0 LIMIT ${MARK_BATCH}
+         SELECT id FROM build WHERE ${OF_DAY} AND ${HAS_ENDED_LOG} LIMIT ${MARK_BATCH}
        )`,
       bounds(day),
     );
@@ -109,7 +111,7 @@ export class LogExpiry {
       `WITH going AS (
          SELECT id, sum(log_byte_count) OVER (ORDER BY id) - log_byte_count AS before FROM (
            SELECT id, coalesce(log_byte_count, 0) AS log_byte_count FROM build
-           WHERE ${OF_DAY} AND status <> 'IN_PROGRESS' AND log_line_count IS DISTINCT FROM 0 AND NOT project_name = ANY($4)
+           WHERE ${OF_DAY} AND ${HAS_ENDED_LOG} AND NOT project_name = ANY($4)
            ORDER BY id LIMIT ${DELETE_BATCH}
          ) next
        ), marked AS (

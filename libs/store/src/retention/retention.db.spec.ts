@@ -147,6 +147,20 @@ describe('logs', () => {
     expect(await retention.expireLogs(NOW, SIGNAL)).toMatchObject({ items: 1, partitions: [partitionOf(400)] });
   });
 
+  it('of earlier attempts go too, also where the last one wrote nothing', async () => {
+    await newProject('demo');
+    await newProject('long', { logsDays: 60 });
+    const retried = await oldBuild('demo', 40, { log: ['first attempt'] });
+    await db.query('UPDATE build SET attempt = 2, log_line_count = 0, log_byte_count = 0 WHERE id = $1', [retried]);
+    const long = await oldBuild('long', 40, { log: ['l'] });
+    expect(await keep({ logsDays: 30 }).expireLogs(NOW, SIGNAL)).toMatchObject({ items: 1, partitions: [] });
+    await expect(logs.read({ buildId: retried, attempt: 1, fromSeq: 0, limit: 9 })).rejects.toMatchObject({
+      code: 'LOG_EXPIRED',
+    });
+    const { rows } = await db.query<{ id: string }>('SELECT build_id AS id FROM log_chunk');
+    expect(rows).toEqual([{ id: long }]);
+  });
+
   it('of a build in progress stay, however old its request is', async () => {
     await newProject('demo');
     const running = await oldBuild('demo', 50, { log: ['r'], status: 'IN_PROGRESS' });
