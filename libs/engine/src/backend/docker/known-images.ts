@@ -56,7 +56,8 @@ export class KnownImages {
     if (before !== undefined && before !== found.id) this.options.onMoved(before, found.id);
   }
 
-  private forget(): void {
+  /** All must be asked for again. */
+  forget(): void {
     this.generation += 1;
     const names = [...this.names.keys()];
     this.names.clear();
