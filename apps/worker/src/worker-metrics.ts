@@ -14,8 +14,9 @@ export class WorkerMetrics {
   readonly logLines;
   readonly swept;
   readonly bugs;
+  private readonly taken;
 
-  constructor(metrics: Metrics, slots: { total: number; running: () => number }) {
+  constructor(metrics: Metrics, slots: { total: number; running: () => number; waiting: () => number }) {
     this.phaseSeconds = metrics.histogram({
       name: 'kilnyard_phase_seconds',
       help: 'How long phases took.',
@@ -49,6 +50,18 @@ export class WorkerMetrics {
     metrics.gauge({ name: 'kilnyard_slots_busy', help: 'Builds that this worker runs now.' }, (gauge) =>
       gauge.set(slots.running()),
     );
+    metrics.gauge({ name: 'kilnyard_waiting_containers', help: 'Containers that wait for a build.' }, (gauge) =>
+      gauge.set(slots.waiting()),
+    );
+    this.taken = metrics.counter({
+      name: 'kilnyard_container_takes_total',
+      help: 'Builds by whether their container waited for them (hit) or had to be made (miss).',
+      labels: ['result'],
+    });
+  }
+
+  waitingTaken(hit: boolean): void {
+    this.taken.inc({ result: hit ? 'hit' : 'miss' });
   }
 
   ended(status: FinalStatus): void {

@@ -50,7 +50,7 @@ export type RunEnd =
  * In: `interrupt` aborts with an Interrupt as its reason; `drain` hands the run over. Out: how it ended; a final status and the log are
  * written before it resolves.
  * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when something could not be written.
- * The sandbox is gone when it settles, but for HANDED_OVER and for an error behind which the build may go on: there it is left.
+ * The sandbox is gone when it settles, or about to be, but for HANDED_OVER and for an error behind which the build may go on: there it is left.
  */
 export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<RunEnd> {
   const stop = new AbortController();
@@ -104,7 +104,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     deadline.abort();
     disk.stop();
     ending.abort();
-    if (!leave) await run.sandbox?.remove();
+    if (!leave) await run.sandbox?.discard();
   }
 }
 
