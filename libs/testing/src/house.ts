@@ -13,7 +13,7 @@ import { FakeBackend } from '#engine/backend/fake/fake-backend.js';
 import { SILENT } from '#observe/logger.js';
 import { Database } from '#store/database.js';
 import { newTestDatabase } from './database.js';
-import { containersLeft } from './docker-leaks.js';
+import { containersLeft, containersOf } from './docker-leaks.js';
 import { newGitHost, type GitHost } from './git-host.js';
 import { HouseClient } from './house-client.js';
 import { MovedClock } from './moved-clock.js';
@@ -37,6 +37,8 @@ export class House {
   readonly client: HouseClient;
   readonly workers: { running: RunningWorker; backend: FakeBackend | null }[] = [];
   readonly clock = new MovedClock();
+  /** Of all workers, as the engine of one Docker host is. */
+  private readonly fake: FakeBackend;
 
   private constructor(
     readonly env: Record<string, string>,
@@ -46,6 +48,7 @@ export class House {
     readonly git: GitHost,
     private readonly dropDatabase: () => Promise<void>,
   ) {
+    this.fake = new FakeBackend(join(this.dataDir, 'sandboxes'));
     this.client = new HouseClient(() => this.api.url, env['KILNYARD_ADMIN_TOKEN']!);
   }
 
@@ -82,8 +85,7 @@ export class House {
 
   async addWorker(): Promise<RunningWorker> {
     const settings = readSettings(this.env, ...WORKER_SECTIONS);
-    const backend =
-      this.backend === 'fake' ? new FakeBackend(join(this.dataDir, 'sandboxes', String(this.workers.length))) : null;
+    const backend = this.backend === 'fake' ? this.fake : null;
     const over = { logger: SILENT, clock: this.clock, ...(backend === null ? {} : { backend }) };
     const running = await startWorker(settings, over);
     this.workers.push({ running, backend });
@@ -104,6 +106,10 @@ export class House {
   async stop(): Promise<void> {
     const leaks = await this.leaks();
     for (const { running } of this.workers) await running.close(0);
+    // a worker takes its waiting containers and its mark along
+    const folders = await namesIn(join(this.dataDir, 'sandboxes'));
+    if (leaks.length === 0)
+      leaks.push(...folders, ...(this.backend === 'docker' ? await containersOf(this.dataDir) : []));
     await this.api.close();
     await this.git.close();
     await this.database.close();
@@ -126,9 +132,9 @@ export class House {
   /** Folders and containers of builds that are there now. */
   async sandboxes(): Promise<string[]> {
     const root = join(this.dataDir, 'sandboxes');
-    if (this.backend === 'docker') return [...(await namesIn(root)), ...(await containersLeft(this.dataDir))];
-    const ofWorkers = await Promise.all((await namesIn(root)).map((worker) => namesIn(join(root, worker))));
-    return ofWorkers.flat();
+    if (this.backend === 'fake') return namesIn(root);
+    const ofBuilds = (await namesIn(root)).filter((name) => !/^(waiting|alive)-/.test(name));
+    return [...ofBuilds, ...(await containersLeft(this.dataDir)).map((id) => `container ${id}`)];
   }
 }
 

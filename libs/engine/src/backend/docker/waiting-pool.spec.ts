@@ -135,6 +135,18 @@ describe('a pool of waiting containers', () => {
     expect((await pool.use(KIND)).waiting).toBeNull();
   });
 
+  it('pauses for a kind of which a build could not make one either', async () => {
+    const { pool, state } = newPool();
+    (await pool.use(KIND)).failed();
+    state.now = 100;
+    pool.tend();
+    expect(state.made).toBe(0);
+    state.now = 2_000;
+    await pool.use(KIND); // the demand is fresh again, and the pause is over
+    state.now = 2_100;
+    await until(() => pool.ready === 1);
+  });
+
   it('leaves nothing behind when it is closed, not even what is being made', async () => {
     let finish: (fake: Fake) => void = () => undefined;
     const { pool, state } = newPool({ make: () => new Promise((resolve) => (finish = resolve)) });
