@@ -80,5 +80,6 @@ try {
   row('a container that waits, to its first line', waiting);
 } finally {
   await backend.sweep(() => false);
+  await backend.close();
   rmSync(dir, { recursive: true, force: true });
 }

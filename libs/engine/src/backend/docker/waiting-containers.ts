@@ -75,7 +75,11 @@ export class WaitingContainers {
       onError: settings.onError ?? (() => undefined),
       ...(settings.refillDelayMs === undefined ? {} : { refillDelayMs: settings.refillDelayMs }),
     });
-    events.listen({ died: (id) => this.pool.drop(({ container }) => container.id === id) });
+    events.listen({
+      died: (id) => this.pool.drop(({ container }) => container.id === id),
+      // an engine that was away may have lost them
+      connected: () => void this.pool.review((waiting) => this.runs(waiting)),
+    });
   }
 
   get ready(): number {

@@ -128,6 +128,13 @@ export class WaitingPool<W> {
     this.tend();
   }
 
+  /** Drops what does not fit any more, after a time in which nobody told. */
+  async review(fits: (waiting: W) => Promise<boolean>): Promise<void> {
+    for (const shelf of [...this.shelves.values()]) {
+      for (const one of [...shelf.ready]) if (!(await fits(one))) this.drop((other) => other === one);
+    }
+  }
+
   /** A tag that stood for the image `from` stands for `to`: the demand goes along, what waits is replaced. */
   moved(from: string, to: string): void {
     for (const [key, shelf] of [...this.shelves]) {
