@@ -155,6 +155,7 @@ export async function startWorker(
           ? null
           : new BlobCache(blobs, entries, build.projectId),
     }),
+    wake: () => queue.wake(),
     mayTake: () => heartbeat.takes,
   });
   const workerMetrics = new WorkerMetrics(metrics, {

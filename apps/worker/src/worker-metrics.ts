@@ -9,6 +9,7 @@ export class WorkerMetrics {
   readonly phaseSeconds;
   readonly queueSeconds;
   readonly builds;
+  readonly retried;
   readonly logBytes;
   readonly logLines;
   readonly swept;
@@ -24,13 +25,17 @@ export class WorkerMetrics {
     });
     this.queueSeconds = metrics.histogram({
       name: 'kilnyard_claim_wait_seconds',
-      help: 'From a request to its claim by this worker.',
+      help: 'From a request, or from going back to the queue, to the claim by this worker.',
       buckets: QUEUE_SECONDS,
     });
     this.builds = metrics.counter({
       name: 'kilnyard_builds_ended_total',
       help: 'Builds that this worker ended.',
       labels: ['status'],
+    });
+    this.retried = metrics.counter({
+      name: 'kilnyard_builds_retried_total',
+      help: 'Attempts of this worker that were followed by another.',
     });
     this.logBytes = metrics.counter({ name: 'kilnyard_log_stored_bytes_total', help: 'Bytes of build logs stored.' });
     this.logLines = metrics.counter({ name: 'kilnyard_log_stored_lines_total', help: 'Lines of build logs stored.' });
