@@ -131,7 +131,7 @@ export class DockerBackend extends Backend {
       const { container, files } = await this.makeNew(spec, dir, signal);
       return this.sandbox(container, files, spec, { onRemoved });
     } catch (error) {
-      onRemoved?.();
+      use?.failed();
       throw error;
     }
   }
