@@ -207,6 +207,7 @@ export async function startWorker(
     idempotencyMs: settings.access.idempotencyMinutes * 60_000,
     leaseMs: settings.worker.leaseMs,
     hostLostMs: settings.worker.hostLostMs,
+    tidySockets: () => liveness.tidy(),
     swept: (count) => workerMetrics.swept.inc(count),
   });
   let http: Server | null = null;
@@ -219,7 +220,6 @@ export async function startWorker(
     });
   }
   await heartbeat.start();
-  await liveness.tidy();
   await adoption.start(settings.worker.sweepMs);
   consumer.start();
   sweep.start(settings.worker.sweepMs);

@@ -29,6 +29,8 @@ export interface SweepOptions {
   /** What need not be soon (containers, partitions, old keys) is looked over at every n-th sweep. */
   everySlow: number;
   swept: (containers: number) => void;
+  /** Takes away what killed workers of this host left to be asked by. */
+  tidySockets: () => Promise<unknown>;
 }
 
 export class Sweep {
@@ -58,6 +60,7 @@ export class Sweep {
   private async slowParts(now: Date): Promise<void> {
     const { logs, idempotency, idempotencyMs } = this.options;
     await this.part('containers', () => this.containers());
+    await this.part('liveness sockets', () => this.options.tidySockets());
     await this.part('partitions', () => logs.ensurePartitions([now, new Date(now.getTime() + DAY_MS)]));
     await this.part('idempotency keys', () => idempotency.expire(now, idempotencyMs));
   }
