@@ -23,6 +23,8 @@ export class Heartbeat {
       backend: Backend;
       workers: WorkersStore;
       logger: Logger;
+      /** Further facts for the message: what is not as the operator wants it, and keeps no build from running. */
+      notes?: () => readonly string[];
     },
   ) {}
 
@@ -40,7 +42,7 @@ export class Heartbeat {
       slots,
       running: running(),
       state: this.draining ? 'DRAINING' : this.engine.ok ? 'ACTIVE' : 'DEGRADED',
-      message: this.engine.message,
+      message: [this.engine.message, ...(this.options.notes?.() ?? [])].join('; '),
       startedAt: this.startedAt,
       seenAt: new Date(),
     };

@@ -39,6 +39,7 @@ import { StoreSecrets } from './ports/store-secrets.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
+import { WarmImages } from './warm-images.js';
 import { serveWorker } from './worker-http.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
@@ -154,7 +155,9 @@ export async function startWorker(
     backend,
     workers: new WorkersStore(database),
     logger,
+    notes: () => warmImages.notes,
   });
+  const warmImages = new WarmImages({ backend, logger, images: settings.docker.warmImages });
   const consumer = new BuildConsumer({
     ...queueSettings(settings),
     slots: settings.worker.workerSlots,
@@ -186,6 +189,7 @@ export async function startWorker(
   await heartbeat.start();
   consumer.start();
   sweep.start(settings.worker.sweepMs);
+  warmImages.start(settings.docker.warmImagesMs);
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   let closing: Promise<void> | null = null;
@@ -194,6 +198,7 @@ export async function startWorker(
     await heartbeat.drain();
     await consumer.stopTaking();
     await sweep.stop();
+    await warmImages.stop();
     const late = new AbortController();
     clock.sleep(graceMs, late.signal).then(
       () => turns.interruptAll(),
@@ -238,5 +243,14 @@ async function dockerBackend(settings: WorkerSettings, dataDir: string): Promise
     requireFirewall: settings.docker.requireFirewall,
     firewallImage: settings.docker.defaultImage,
     spoolLimitBytes: settings.docker.spoolLimitBytes,
+    images: {
+      registryAuthFile: settings.docker.registryAuthFile,
+      limits: {
+        timeoutMs: settings.docker.imagePullTimeoutMs,
+        stallMs: settings.docker.imagePullStallMs,
+        attempts: settings.docker.imagePullAttempts,
+      },
+      accessCacheMs: settings.docker.imageAccessMs,
+    },
   });
 }

@@ -1,16 +1,23 @@
 // Builds as containers of a Docker Engine on this host.
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { Fault, PhaseFailure } from '#core/errors.js';
-import { Backend, type BackendHealth, type ImageInfo, type Sandbox, type SandboxSpec } from '../backend.js';
+import { PhaseFailure } from '#core/errors.js';
+import {
+  Backend,
+  type BackendHealth,
+  type ImageInfo,
+  type ImageRequest,
+  type Sandbox,
+  type SandboxSpec,
+} from '../backend.js';
 import { controlFilesIn, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { DockerSandbox } from './docker-sandbox.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
+import { DockerImages, type ImagesOptions } from './images.js';
 import { LABEL, containerName, containerOptions } from './host-config.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
-import { pullImage, type PullRequest } from './pull.js';
 
 /** Of a container that is only found again to be removed. */
 const NO_LIMITS: ComputeLimits = { cpus: 0, memoryBytes: 0, diskBytes: 0, pids: 0 };
@@ -30,12 +37,14 @@ export interface DockerBackendOptions {
   /** An image that the operator trusts with the host; used where this process may not lay the firewall itself. */
   firewallImage: string;
   spoolLimitBytes: number;
+  /** Where they are not the defaults. */
+  images?: Partial<ImagesOptions>;
 }
 
 export class DockerBackend extends Backend {
   readonly docker: Docker;
   private readonly network: BuildNetwork;
-  private readonly pulls = new Map<string, Promise<void>>();
+  private readonly images: DockerImages;
   private firewall: FirewallState = { inForce: false, message: 'not laid yet' };
   private ready: Promise<{ cpus: number }> | null = null;
 
@@ -43,17 +52,12 @@ export class DockerBackend extends Backend {
     super();
     this.docker = new Docker(socketOptions(options.socket));
     this.network = buildNetwork(options.network);
+    const privateImagesFile = join(dirname(options.sandboxesDir), 'private-images');
+    this.images = new DockerImages(this.docker, { privateImagesFile, ...options.images });
   }
 
-  async prepareImage(request: PullRequest): Promise<ImageInfo> {
-    const present = await this.inspectImage(request.image);
-    // an image that needs a credential is asked of its registry each time: being on this host gives no right to it
-    if (present !== null && request.auth === undefined) return present;
-    await this.pullOnce(request);
-    const pulled = await this.inspectImage(request.image);
-    if (pulled === null)
-      throw new Fault('DOCKER_UNAVAILABLE', `the engine pulled ${request.image} and does not have it`);
-    return pulled;
+  prepareImage(request: ImageRequest): Promise<ImageInfo> {
+    return this.images.prepare(request);
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
@@ -210,31 +214,6 @@ export class DockerBackend extends Backend {
     await ensureNetwork(this.docker, this.network);
     this.firewall = await layFirewall(this.docker, this.network, this.options.deny, this.options.firewallImage);
     return { cpus: info.NCPU };
-  }
-
-  private async inspectImage(image: string): Promise<ImageInfo | null> {
-    try {
-      const { Id, RepoDigests } = await this.docker.getImage(image).inspect();
-      return { id: Id, digest: RepoDigests?.[0] ?? Id };
-    } catch (error) {
-      if (statusOf(error) === 404) return null;
-      if (statusOf(error) === 400) throw unusable(`${image} is not an image name`, error);
-      throw engineFault(error, `looking for the image ${image}`);
-    }
-  }
-
-  /** Builds that want the same image at once wait for one pull; one with a credential of its own pulls for itself. */
-  private async pullOnce(request: PullRequest): Promise<void> {
-    if (request.auth !== undefined) return pullImage(this.docker, request);
-    let pull = this.pulls.get(request.image);
-    if (pull === undefined) {
-      request.say(`Pulling ${request.image}`);
-      pull = pullImage(this.docker, request).finally(() => this.pulls.delete(request.image));
-      this.pulls.set(request.image, pull);
-    } else {
-      request.say(`Waiting for another build's pull of ${request.image}`);
-    }
-    await pull;
   }
 
   private cannotStart(error: unknown): Error {

@@ -16,6 +16,7 @@ import {
   type BackendHealth,
   type ExitState,
   type ImageInfo,
+  type ImageRequest,
   type OutputPiece,
   type SandboxFile,
   type SandboxSpec,
@@ -39,7 +40,7 @@ export class FakeBackend extends Backend {
     super();
   }
 
-  async prepareImage(request: { image: string; say: (text: string) => void; signal: AbortSignal }): Promise<ImageInfo> {
+  async prepareImage(request: ImageRequest): Promise<ImageInfo> {
     if (request.image === 'fake:missing') {
       throw new PhaseFailure(
         'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
