@@ -155,6 +155,7 @@ export async function startWorker(
     backend,
     workers: new WorkersStore(database),
     logger,
+    minFreeBytes: settings.worker.minFreeBytes,
     notes: () => warmImages.notes,
   });
   const warmImages = new WarmImages({ backend, logger, images: settings.docker.warmImages });

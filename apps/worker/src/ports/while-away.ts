@@ -14,7 +14,9 @@ export async function whileAway<T>(clock: Clock, work: () => Promise<T>): Promis
     try {
       return await work();
     } catch (error) {
-      const away = error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE';
+      // a database whose disk is full goes on when there is room
+      const away =
+        error instanceof Fault && ['DATABASE_UNAVAILABLE', 'STORAGE_FULL'].includes(error.code) && error.retryable;
       if (!away || clock.now().getTime() > until) throw error;
       await clock.sleep(wait);
     }

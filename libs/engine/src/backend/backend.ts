@@ -5,6 +5,7 @@
 // order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
 // Another process goes on with a sandbox by adopt -> kept -> output from where the log was stored.
 import type { ComputeLimits } from '#core/compute-type.js';
+import type { DiskSpace } from './disk-space.js';
 import type { ImagePullPolicy } from '#core/project.js';
 
 export interface ImageInfo {
@@ -141,6 +142,10 @@ export abstract class Backend {
    */
   abstract adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null>;
   abstract health(): Promise<BackendHealth>;
+  /** Whether the engine answers at all; quick and cheap, never throws. */
+  abstract answers(): Promise<boolean>;
+  /** The disks that its sandboxes and images lie on, where this worker can see them. */
+  abstract disks(): Promise<DiskSpace[]>;
   /** Removes what this Kilnyard left on the engine and no running build owns. `keep` tells by build and attempt. Out: how many. */
   abstract sweep(keep: (owner: { buildId: string; attempt: number; workerId: string }) => boolean): Promise<number>;
   abstract close(): Promise<void>;

@@ -12,6 +12,7 @@ import {
   type Sandbox,
   type SandboxSpec,
 } from '../backend.js';
+import { diskSpaces, type DiskSpace } from '../disk-space.js';
 import { controlFilesIn, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { DockerSandbox } from './docker-sandbox.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
@@ -21,6 +22,9 @@ import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type Firew
 
 /** Of a container that is only found again to be removed. */
 const NO_LIMITS: ComputeLimits = { cpus: 0, memoryBytes: 0, diskBytes: 0, pids: 0 };
+
+/** An engine that does not answer a ping for so long is away. */
+const PING_MS = 5_000;
 
 export interface DockerBackendOptions {
   /** `/var/run/docker.sock`, `unix:///…` or `tcp://host:port`. */
@@ -45,6 +49,8 @@ export class DockerBackend extends Backend {
   readonly docker: Docker;
   private readonly network: BuildNetwork;
   private readonly images: DockerImages;
+  /** As the engine told it last. */
+  private engineRoot: string | null = null;
   private firewall: FirewallState = { inForce: false, message: 'not laid yet' };
   private ready: Promise<{ cpus: number }> | null = null;
 
@@ -102,7 +108,8 @@ export class DockerBackend extends Backend {
     try {
       const [info, version] = await Promise.all([this.docker.info(), this.docker.version(), this.prepare()]);
       const runtime = version.Components?.find((part) => part.Name === 'runc')?.Version ?? 'unknown';
-      const seen = info as { NCPU: number; MemTotal: number };
+      const seen = info as { NCPU: number; MemTotal: number; DockerRootDir: string };
+      this.engineRoot = seen.DockerRootDir;
       const what = `docker ${version.Version}, runc ${runtime}; ${this.firewall.message}`;
       const ok = this.firewall.inForce || !this.options.requireFirewall;
       // an image or a right that was missing may be there now
@@ -112,6 +119,23 @@ export class DockerBackend extends Backend {
       this.ready = null;
       return { ok: false, message: engineFault(error, 'asking the Docker Engine').message, cpus: 0, memoryBytes: 0 };
     }
+  }
+
+  answers(): Promise<boolean> {
+    const options = {
+      path: '/_ping',
+      method: 'GET',
+      statusCodes: { 200: true },
+      abortSignal: AbortSignal.timeout(PING_MS),
+    };
+    return new Promise((resolve) => this.docker.modem.dial(options, (error) => resolve(error === null)));
+  }
+
+  async disks(): Promise<DiskSpace[]> {
+    return diskSpaces({
+      "the worker's data folder": dirname(this.options.sandboxesDir),
+      ...(this.engineRoot === null ? {} : { "the Docker Engine's folder": this.engineRoot }),
+    });
   }
 
   async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {

@@ -21,6 +21,7 @@ import {
   type SandboxFile,
   type SandboxSpec,
 } from '../backend.js';
+import { diskSpaces, type DiskSpace } from '../disk-space.js';
 import {
   handOver,
   keepRecord,
@@ -70,6 +71,14 @@ export class FakeBackend extends Backend {
 
   async health(): Promise<BackendHealth> {
     return { ok: this.healthy, message: 'processes of this machine', cpus: cpus().length, memoryBytes: totalmem() };
+  }
+
+  async answers(): Promise<boolean> {
+    return this.healthy;
+  }
+
+  async disks(): Promise<DiskSpace[]> {
+    return diskSpaces({ "the worker's data folder": dirname(dirname(this.dir)) });
   }
 
   async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {
