@@ -24,6 +24,8 @@ export class Heartbeat {
   constructor(
     private readonly options: {
       workerId: WorkerId;
+      /** Id of the Docker host. */
+      host: string;
       version: string;
       slots: number;
       running: () => number;
@@ -51,6 +53,7 @@ export class Heartbeat {
     return {
       id: workerId,
       hostname: hostname(),
+      host: this.options.host,
       version,
       slots,
       running: running(),
