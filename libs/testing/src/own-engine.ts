@@ -1,5 +1,6 @@
 // A Docker Engine of one test's own, so that its dockerd may be killed: in a network namespace of its own, where its bridge and
-// rules meet no other engine's, with folders and a socket of its own. Only root can start one.
+// rules meet no other engine's, with folders and a socket of its own, and with a containerd that outlives dockerd, as on a system
+// that starts both. Only root can start one.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -16,6 +17,7 @@ const STOP_MS = 30_000;
 export class OwnEngine {
   readonly docker: Docker;
   private dockerd: ChildProcess | null = null;
+  private containerd: ChildProcess | null = null;
 
   private constructor(
     private readonly folder: string,
@@ -36,6 +38,7 @@ export class OwnEngine {
     await writeFile(join(folder, 'daemon.json'), '{}\n');
     try {
       await sleep(200); // unshare has made its namespace by then; dockerd would tell otherwise
+      await engine.startContainerd();
       await engine.up();
     } catch (error) {
       await engine.close();
@@ -52,18 +55,15 @@ export class OwnEngine {
   async up(): Promise<void> {
     const path = (name: string): string => join(this.folder, name);
     await rm(path('docker.pid'), { force: true });
-    const log = openSync(path('log'), 'a');
     const namespace = `kilnyard-${this.folder.split('-').at(-1)}`;
     const args = [
-      ...['-t', String(this.holder.pid), '-n', 'dockerd', '--host', `unix://${this.socket}`],
+      ...['dockerd', '--containerd', path('c.sock'), '--host', `unix://${this.socket}`],
       ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('docker.pid')],
       ...['--config-file', path('daemon.json'), '--group', 'root'],
       ...['--containerd-namespace', namespace, '--containerd-plugins-namespace', `${namespace}-plugins`],
       ...(this.liveRestore ? ['--live-restore'] : []),
     ];
-    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-    const dockerd = spawn('nsenter', args, { stdio: ['ignore', log, log], env });
-    closeSync(log);
+    const dockerd = this.spawnInside(args);
     this.dockerd = dockerd;
     for (const until = Date.now() + READY_MS; Date.now() < until && dockerd.exitCode === null; await sleep(100)) {
       const answers = await this.docker.ping().then(
@@ -74,6 +74,32 @@ export class OwnEngine {
     }
     const said = (await readFile(path('log'), 'utf8')).split('\n').slice(-15).join('\n');
     throw new Error(`the test's own Docker Engine does not answer. Its last lines:\n${said}`);
+  }
+
+  private async startContainerd(): Promise<void> {
+    const path = (name: string): string => JSON.stringify(join(this.folder, name));
+    const settings = [
+      'version = 2',
+      `root = ${path('containerd')}`,
+      `state = ${path('containerd-state')}`,
+      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+      '[grpc]',
+      `  address = ${path('c.sock')}`,
+      '[ttrpc]',
+      `  address = ${path('c.sock.ttrpc')}`,
+    ];
+    await writeFile(join(this.folder, 'containerd.toml'), `${settings.join('\n')}\n`);
+    this.containerd = this.spawnInside(['containerd', '--config', join(this.folder, 'containerd.toml')]);
+  }
+
+  /** In the network namespace; what it says goes to the log. */
+  private spawnInside(command: string[]): ChildProcess {
+    const log = openSync(join(this.folder, 'log'), 'a');
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+    const inside = ['-t', String(this.holder.pid), '-n', ...command];
+    const child = spawn('nsenter', inside, { stdio: ['ignore', log, log], env });
+    closeSync(log);
+    return child;
   }
 
   /** kill -9: no container is told. Resolves when it is gone. */
@@ -95,6 +121,7 @@ export class OwnEngine {
       // an engine that never came up has none
       await this.docker.getContainer(Id).remove({ force: true, v: true });
     await end(this.dockerd, 'SIGTERM');
+    await end(this.containerd, 'SIGTERM');
     await end(this.holder, 'SIGKILL');
     // dockerd unmounts what it can itself
     for (const mount of ['exec/netns/default', 'data'])

@@ -18,6 +18,9 @@ import { folderBytes } from './folder-bytes.js';
 /** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
 export const ENGINE_AWAY_MS = 120_000;
 
+/** How often a running container is looked at beside the engine's own word of its end. */
+const LOOK_MS = 2_000;
+
 export class DockerSandbox extends Sandbox {
   readonly id: string;
   readonly workspaceDir: string;
@@ -151,7 +154,7 @@ export class DockerSandbox extends Sandbox {
     let awaySince: number | null = null;
     for (;;) {
       try {
-        await this.container.wait();
+        await this.ended();
         const { State } = await this.container.inspect();
         this.exited = { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
         return this.exited;
@@ -164,6 +167,26 @@ export class DockerSandbox extends Sandbox {
         if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
         await sleep(500);
       }
+    }
+  }
+
+  /**
+   * An answer to `wait` that an engine's death cuts short never ends for dockerode, so the container is looked at now and then
+   * too. Errors: what either throws first.
+   */
+  private async ended(): Promise<void> {
+    const over = new AbortController();
+    const looking = async (): Promise<void> => {
+      for (;;) {
+        await sleep(LOOK_MS, undefined, { signal: over.signal });
+        const { Status } = (await this.container.inspect()).State;
+        if (Status === 'exited' || Status === 'dead') return;
+      }
+    };
+    try {
+      await Promise.race([this.container.wait({ abortSignal: over.signal }), looking()]);
+    } finally {
+      over.abort();
     }
   }
 
