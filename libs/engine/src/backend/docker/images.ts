@@ -63,6 +63,14 @@ export class DockerImages {
     }
   }
 
+  /** What `image` stands for here, where any project may use it without being asked; else null. Errors: as prepare. */
+  async free(image: string): Promise<ImageInfo | null> {
+    const local = await this.inspect(image);
+    if (local === null || (await this.privateImages.has(local))) return null;
+    const name = parseImageName(image);
+    return name === null ? { id: local.id, digest: local.repoDigests[0] ?? local.id } : infoOf(local, name);
+  }
+
   /** False when the registry no longer has what is here: then what it has now is pulled. */
   private async mayUse(local: LocalImage, name: ImageName, auth: RegistryAuth | undefined, ask: Ask): Promise<boolean> {
     for (const digest of digestsIn(local, name)) {
