@@ -25,7 +25,11 @@ describe.each([
     house = await House.start({
       backend: 'docker',
       // its network is another one than this process's, whose rules are not tried here
-      settings: { KILNYARD_DOCKER_SOCKET: engine.socket, KILNYARD_REQUIRE_FIREWALL: 'false' },
+      settings: {
+        KILNYARD_WAITING_MAX: '0',
+        KILNYARD_DOCKER_SOCKET: engine.socket,
+        KILNYARD_REQUIRE_FIREWALL: 'false',
+      },
     });
   });
   afterEach(async () => {

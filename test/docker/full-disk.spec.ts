@@ -19,7 +19,11 @@ describeIf('containers on a small disk', () => {
   beforeAll(async () => {
     const dataDir = join(disk!.path, 'data');
     mkdirSync(dataDir);
-    const settings = { KILNYARD_DATA_DIR: dataDir, KILNYARD_MIN_FREE_BYTES: String(30 * MB) };
+    const settings = {
+      KILNYARD_WAITING_MAX: '0',
+      KILNYARD_DATA_DIR: dataDir,
+      KILNYARD_MIN_FREE_BYTES: String(30 * MB),
+    };
     house = await House.start({ backend: 'docker', settings });
   });
   afterAll(() => house.stop());

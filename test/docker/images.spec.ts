@@ -20,7 +20,11 @@ beforeAll(async () => {
   // the image itself goes away and leaves its layers behind, as another name of them stays
   house = await House.start({
     backend: 'docker',
-    settings: { KILNYARD_WARM_IMAGES: `${registry.address}/none:1`, KILNYARD_IMAGE_ACCESS_MS: '0' },
+    settings: {
+      KILNYARD_WARM_IMAGES: `${registry.address}/none:1`,
+      KILNYARD_IMAGE_ACCESS_MS: '0',
+      KILNYARD_WAITING_MAX: '0',
+    },
   });
 }, 120_000);
 afterAll(async () => {
