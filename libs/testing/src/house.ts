@@ -128,7 +128,9 @@ export class House {
   /** Folders and containers of builds that are there now. */
   async sandboxes(): Promise<string[]> {
     const root = join(this.dataDir, 'sandboxes');
-    return [...(await namesIn(root)), ...(this.backend === 'docker' ? await containersLeft(this.dataDir) : [])];
+    // a worker's mark and what waits for a build are no build's; the worker takes them along when it closes
+    const folders = (await namesIn(root)).filter((name) => !/^(alive|waiting)-/.test(name));
+    return [...folders, ...(this.backend === 'docker' ? await containersLeft(this.dataDir) : [])];
   }
 }
 
