@@ -43,6 +43,7 @@ import { StoreSecrets } from './ports/store-secrets.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
+import { WarmImages } from './warm-images.js';
 import { serveWorker } from './worker-http.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
@@ -175,7 +176,10 @@ export async function startWorker(
     backend,
     workers,
     logger,
+    minFreeBytes: settings.worker.minFreeBytes,
+    notes: () => warmImages.notes,
   });
+  const warmImages = new WarmImages({ backend, logger, images: settings.docker.warmImages });
   const liveness = await Liveness.start(dataDir, id, () => turns.names());
   const adoption = new Adoption({
     workerId: id,
@@ -229,6 +233,7 @@ export async function startWorker(
     leftovers: backend instanceof DockerBackend ? backend.leftovers : null,
     logger,
   });
+  warmImages.start(settings.docker.warmImagesMs);
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   /** Another worker of this host takes builds: it goes on with ours at once. */
@@ -251,6 +256,7 @@ export async function startWorker(
     await consumer.stopTaking();
     await sweep.stop();
     await cleanup.stop();
+    await warmImages.stop();
     const late = new AbortController();
     clock.sleep((await hasSuccessor()) ? 0 : graceMs, late.signal).then(
       () => turns.handOverAll(),
@@ -302,6 +308,15 @@ async function dockerBackend(
     requireFirewall: docker.requireFirewall,
     firewallImage: docker.defaultImage,
     spoolLimitBytes: docker.spoolLimitBytes,
+    images: {
+      registryAuthFile: docker.registryAuthFile,
+      limits: {
+        timeoutMs: docker.imagePullTimeoutMs,
+        stallMs: docker.imagePullStallMs,
+        attempts: docker.imagePullAttempts,
+      },
+      accessCacheMs: docker.imageAccessMs,
+    },
     waiting: {
       max: docker.waitingMax,
       idleMs: docker.waitingIdleMs,

@@ -83,6 +83,11 @@ export const SECTIONS = {
       default: '45000',
       about: 'How long a claim holds without being renewed.',
     },
+    MIN_FREE_BYTES: {
+      schema: whole(0, 2 ** 50),
+      default: '1073741824',
+      about: "Free space of the data folder's and the engine's disk below which a worker takes no builds.",
+    },
     HOST_LOST_MS: {
       schema: whole(0, 86_400_000),
       default: '120000',
@@ -133,6 +138,41 @@ export const SECTIONS = {
       schema: whole(2 ** 20, 2 ** 40),
       default: '268435456',
       about: 'Output not yet stored at which a build is paused until it is.',
+    },
+    REGISTRY_AUTH_FILE: {
+      schema: z.string(),
+      default: '',
+      about: "Credentials of registries for all projects, in the form of Docker's config.json; empty: none.",
+    },
+    IMAGE_PULL_TIMEOUT_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '1800000',
+      about: 'How long pulling an image may take, its retries with it.',
+    },
+    IMAGE_PULL_STALL_MS: {
+      schema: whole(1_000, 3_600_000),
+      default: '120000',
+      about: 'A pull that hears nothing from the registry for so long is cut and tried again.',
+    },
+    IMAGE_PULL_ATTEMPTS: {
+      schema: whole(1, 20),
+      default: '4',
+      about: 'How often a registry in trouble is asked in all; a refusal is not asked again.',
+    },
+    IMAGE_ACCESS_MS: {
+      schema: whole(0, 3_600_000),
+      default: '60000',
+      about: "How long a registry's yes to a private image on this host holds for the same credential.",
+    },
+    WARM_IMAGES: {
+      schema: list,
+      default: '',
+      about: 'Images that a worker pulls at its start and keeps up to date.',
+    },
+    WARM_IMAGES_MS: {
+      schema: whole(10_000, 604_800_000),
+      default: '3600000',
+      about: 'How often the warm images are looked after.',
     },
     WAITING_MAX: {
       schema: whole(0, 1_000),

@@ -135,6 +135,14 @@ export class Interrupt extends KilnyardError {
   }
 }
 
+/** Whether a call failed for want of room on a disk (or within a quota), as Node or a program's own words tell it. */
+export function isNoSpace(thrown: unknown): boolean {
+  const { code, stderr } = (thrown ?? {}) as { code?: unknown; stderr?: unknown };
+  return (
+    code === 'ENOSPC' || code === 'EDQUOT' || (typeof stderr === 'string' && /No space left on device/i.test(stderr))
+  );
+}
+
 /** The text of anything thrown, for a message or a log field. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -70,9 +70,15 @@ export interface EnvironmentVariable {
   type: EnvironmentVariableType;
 }
 
+/** Kilnyard's own. ALWAYS: each build asks the registry what the image's tag means now. */
+export const IMAGE_PULL_POLICIES = ['IF_NOT_PRESENT', 'ALWAYS'] as const;
+export type ImagePullPolicy = (typeof IMAGE_PULL_POLICIES)[number];
+
 export interface ProjectEnvironment {
   type: 'LINUX_CONTAINER';
   image: string;
+  /** Absent: IF_NOT_PRESENT. */
+  imagePullPolicy?: ImagePullPolicy;
   computeType: ComputeType;
   environmentVariables: EnvironmentVariable[];
   privilegedMode: boolean;

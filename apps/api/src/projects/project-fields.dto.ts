@@ -2,7 +2,7 @@
 // The OpenAPI document is made of these same schemas.
 import { z } from 'zod';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
-import { SOURCE_TYPES } from '#core/project.js';
+import { IMAGE_PULL_POLICIES, SOURCE_TYPES } from '#core/project.js';
 import { DEFAULT_RETRY_CAUSES, MAX_AUTO_RETRIES, RETRY_CAUSES } from '#core/retry.js';
 import { imageMistake } from './image-name.js';
 import { sourceMistakes } from './source-checks.js';
@@ -200,12 +200,16 @@ export const registryCredential = z
   .strictObject({ credential: noControl(text(512)), credentialProvider: z.literal('SECRETS_MANAGER') })
   .meta({ id: 'RegistryCredential' });
 export const imagePullCredentialsType = z.enum(['CODEBUILD', 'SERVICE_ROLE']);
+export const imagePullPolicy = z.enum(IMAGE_PULL_POLICIES);
 export const computeType = z.enum(COMPUTE_TYPE_NAMES);
 
 export const environment = z
   .strictObject({
     type: z.literal('LINUX_CONTAINER').default('LINUX_CONTAINER'),
     image: imageName.optional().meta({ description: "Absent: the service's default image." }),
+    imagePullPolicy: imagePullPolicy
+      .optional()
+      .meta({ description: 'Absent: IF_NOT_PRESENT. ALWAYS: each build asks the registry what the tag means now.' }),
     computeType: computeType.default('BUILD_GENERAL1_SMALL'),
     environmentVariables: environmentVariables.default([]),
     privilegedMode: z
