@@ -1,7 +1,7 @@
 // Brings the API up and takes it down again, in order. Used by main.ts, by `npm start` and by the scenario tests.
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { DiskBlobs } from '#blobs/disk-blobs.js';
+import { resolve } from 'node:path';
+import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
@@ -62,7 +62,9 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
   opened.push(() => listener.close());
   const queue = new BuildQueue({ redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix });
   opened.push(() => queue.close());
-  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
+  const blobs = await openBlobs(settings.storage, dataDir);
+  opened.push(async () => blobs.close());
+  await checkStorage(blobs, (error) => logger.warn('the storage does not answer yet', { error }));
   const metrics = new Metrics({ process: true });
   return { settings, database, listener, queue, blobs, masterKey, logger, metrics };
 }

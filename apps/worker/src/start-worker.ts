@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { DiskBlobs } from '#blobs/disk-blobs.js';
+import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import type { Settings } from '#config/settings.js';
 import type { Clock } from '#core/clock.js';
 import { Fault } from '#core/errors.js';
@@ -66,7 +66,7 @@ export interface RunningWorker {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Errors: Fault when the database does not answer; Refusal for a wrong master key. `backend` stands in for Docker and `clock` for the real one in scenarios. */
+/** Errors: Fault when the database does not answer or the storage refuses us; Refusal for a wrong master key or bucket settings. `backend` stands in for Docker and `clock` for the real one in scenarios. */
 export async function startWorker(
   settings: WorkerSettings,
   over: { backend?: Backend; logger?: Logger; clock?: Clock } = {},
@@ -76,6 +76,8 @@ export async function startWorker(
   const dataDir = resolve(settings.storage.dataDir);
   await mkdir(join(dataDir, 'temp'), { recursive: true });
   const masterKey = readMasterKey(settings.storage);
+  const blobs = await openBlobs(settings.storage, dataDir);
+  await checkStorage(blobs, (error) => logger.warn('the storage does not answer yet', { error }));
   const database = await Database.connect({ url: settings.database.databaseUrl, pool: settings.database.databasePool });
   const listener = await Listener.start(settings.database.databaseUrl);
   const backend = over.backend ?? (await dockerBackend(settings, dataDir));
@@ -84,7 +86,6 @@ export async function startWorker(
   const logs = new LogsStore(database);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
-  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
   const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
   const uploads = new UploadsStore(database);
   const entries = new CacheEntriesStore(database);
@@ -206,6 +207,7 @@ export async function startWorker(
     await backend.close();
     await listener.close();
     await database.close();
+    blobs.close();
     http?.close();
     logger.info('worker stopped');
   };

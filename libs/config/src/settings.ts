@@ -58,7 +58,27 @@ export const SECTIONS = {
     DATA_DIR: {
       schema: text,
       default: '.kilnyard',
-      about: 'Folder for artifacts, caches, uploads, mirrors and workspaces.',
+      about: 'Folder for mirrors and workspaces, and, with BLOBS=disk, for artifacts, caches and uploads.',
+    },
+    BLOBS: {
+      schema: z.enum(['disk', 's3']),
+      default: 'disk',
+      about: 'Where artifacts, caches and uploads lie: in DATA_DIR, or in a bucket that workers on several hosts share.',
+    },
+    S3_ENDPOINT: { schema: z.string(), default: '', about: 'URL of the S3-compatible server; empty: AWS.' },
+    S3_REGION: { schema: text, default: 'us-east-1', about: 'Region of the bucket.' },
+    S3_BUCKET: { schema: z.string(), default: '', about: 'The bucket, which must exist; needed with BLOBS=s3.' },
+    S3_PREFIX: { schema: z.string(), default: '', about: 'Put before every key in the bucket.' },
+    S3_ACCESS_KEY_ID: {
+      schema: z.string(),
+      default: '',
+      about: "Key id for the bucket; empty: the AWS SDK's own chain (its variables, its files, the instance's role).",
+    },
+    S3_SECRET_ACCESS_KEY: { schema: z.string(), default: '', about: 'The secret of S3_ACCESS_KEY_ID.' },
+    S3_PATH_STYLE: {
+      schema: z.enum(['auto', 'true', 'false']),
+      default: 'auto',
+      about: "Bucket in the URL's path and not in its host name; auto: with S3_ENDPOINT.",
     },
     MASTER_KEY: {
       schema: z.string(),

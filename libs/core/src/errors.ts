@@ -35,6 +35,7 @@ export const FAULT_CODES = [
   'WORKER_LOST',
   'SANDBOX_LOST',
   'STORAGE_FULL',
+  'STORAGE_UNAVAILABLE',
   'BLOB_CORRUPT',
   'INTERNAL',
 ] as const;

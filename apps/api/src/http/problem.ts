@@ -77,7 +77,9 @@ function isOneOf<T extends string>(codes: readonly T[], code: string): code is T
 const FAULT_DETAILS: Partial<Record<FaultCode, string>> = {
   DATABASE_UNAVAILABLE: 'Postgres does not answer. Nothing was lost; try again.',
   QUEUE_UNAVAILABLE: 'Redis does not answer. Nothing was lost; try again.',
-  STORAGE_FULL: 'The disk on which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_FULL: 'The storage in which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_UNAVAILABLE:
+    'The storage in which Kilnyard keeps artifacts and uploads does not answer. Nothing was lost; try again.',
 };
 
 function rowOfRefusal(code: RefusalCode): Row {
@@ -135,6 +137,8 @@ function rowOfFault(code: FaultCode): Row {
       return { status: 503, title: 'The Docker Engine does not answer', headers: RETRY_SOON };
     case 'STORAGE_FULL':
       return { status: 507, title: 'The storage is full' };
+    case 'STORAGE_UNAVAILABLE':
+      return { status: 503, title: 'The storage does not answer', headers: RETRY_SOON };
     case 'LOG_APPEND_FAILED':
     case 'LEASE_LOST':
     case 'WORKER_LOST':
