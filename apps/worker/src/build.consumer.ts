@@ -1,6 +1,7 @@
 // One turn of a slot: claims what may run next, and runs it, until there is nothing to claim.
 import type { ClaimedBuild } from '#core/build.js';
 import { Fault, Interrupt } from '#core/errors.js';
+import type { Carried } from '#core/fleet.js';
 import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
 import type { RunPorts } from '#engine/ports.js';
@@ -21,6 +22,7 @@ export interface TurnOptions {
   logLimits: { maxLineBytes: number; maxBuildBytes: number; flushMs: number };
   privilegedProjects: readonly string[];
   slots: number;
+  carried: Carried;
   builds: BuildsStore;
   listener: Listener;
   clock: Clock;
@@ -51,15 +53,16 @@ export class BuildTurns {
     for (const run of this.runs.values()) run.abort(new Interrupt('drain'));
   }
 
-  /** Takes builds one after the other until none may run. Never more at once than there are slots. */
-  async turn(): Promise<void> {
+  /** Takes builds one after the other until none may run. Never more at once than there are slots. `took` hears of each one taken. */
+  async turn(took?: () => void): Promise<void> {
     if (this.turns >= this.options.slots) return;
     this.turns += 1;
     try {
       while (this.options.mayTake()) {
-        const { builds, workerId, leaseMs } = this.options;
-        const claimed = await builds.claimNext({ workerId, leaseMs });
+        const { builds, workerId, leaseMs, carried } = this.options;
+        const claimed = await builds.claimNext({ workerId, leaseMs, carried });
         if (claimed === null) return;
+        took?.();
         const { build, lease } = claimed;
         const context = {
           buildId: publicBuildId(build.projectName, build.id),

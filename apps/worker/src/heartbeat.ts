@@ -1,5 +1,6 @@
 // Says that this worker is there, and how it is: ACTIVE, DRAINING, or DEGRADED with the reason.
 import { hostname } from 'node:os';
+import type { Carried } from '#core/fleet.js';
 import type { WorkerId } from '#core/ids.js';
 import type { WorkerInfo } from '#core/worker.js';
 import type { Backend } from '#engine/backend/backend.js';
@@ -19,6 +20,7 @@ export class Heartbeat {
       workerId: WorkerId;
       version: string;
       slots: number;
+      carried: Carried;
       running: () => number;
       backend: Backend;
       workers: WorkersStore;
@@ -32,12 +34,14 @@ export class Heartbeat {
   }
 
   get info(): WorkerInfo {
-    const { workerId, version, slots, running } = this.options;
+    const { workerId, version, slots, carried, running } = this.options;
     return {
       id: workerId,
       hostname: hostname(),
       version,
       slots,
+      fleet: carried.fleet,
+      labels: [...carried.labels],
       running: running(),
       state: this.draining ? 'DRAINING' : this.engine.ok ? 'ACTIVE' : 'DEGRADED',
       message: this.engine.message,

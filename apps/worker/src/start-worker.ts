@@ -9,6 +9,7 @@ import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import type { Settings } from '#config/settings.js';
 import type { Clock } from '#core/clock.js';
 import { Fault } from '#core/errors.js';
+import { readCarried } from '#core/fleet.js';
 import { asWorkerId, type WorkerId } from '#core/ids.js';
 import type { Backend } from '#engine/backend/backend.js';
 import { DockerBackend } from '#engine/backend/docker/docker-backend.js';
@@ -40,6 +41,7 @@ import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
 import { serveWorker } from './worker-http.js';
+import { WakeUps } from './wake-ups.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export const WORKER_SECTIONS = [
@@ -84,6 +86,7 @@ export async function startWorker(
   const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
   const logs = new LogsStore(database);
+  const carried = readCarried(settings.worker.workerFleet, settings.worker.workerLabels);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
   const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
@@ -120,6 +123,7 @@ export async function startWorker(
     },
     privilegedProjects: settings.docker.privilegedProjects,
     slots: settings.worker.workerSlots,
+    carried,
     builds,
     listener,
     clock,
@@ -151,6 +155,7 @@ export async function startWorker(
     workerId: id,
     version: VERSION,
     slots: settings.worker.workerSlots,
+    carried,
     running: () => turns.running,
     backend,
     workers: new WorkersStore(database),
@@ -158,14 +163,24 @@ export async function startWorker(
   });
   const consumer = new BuildConsumer({
     ...queueSettings(settings),
+    fleet: carried.fleet,
     slots: settings.worker.workerSlots,
-    run: () => turns.turn(),
+    run: (_, nudged) => turns.turn(nudged ? () => wakeUps.nudge() : undefined).then(() => wakeUps.passOn()),
     onError: (error) => logger.warn('queue', { error }),
+  });
+  const wakeUps = new WakeUps({
+    carried,
+    builds,
+    listener,
+    logger,
+    freeSlots: () => (heartbeat.takes ? settings.worker.workerSlots - turns.running : 0),
+    nudge: () => consumer.nudge(),
   });
   const sweep = new Sweep({
     builds,
     logs,
-    queue,
+    carried,
+    nudge: () => wakeUps.nudge(),
     backend,
     logger,
     owns: (buildId, attempt) => turns.owns(buildId, attempt),
@@ -193,6 +208,7 @@ export async function startWorker(
   const close = async (graceMs: number): Promise<void> => {
     logger.info('worker draining', { running: turns.running, graceMs });
     await heartbeat.drain();
+    wakeUps.stop();
     await consumer.stopTaking();
     await sweep.stop();
     const late = new AbortController();

@@ -1,20 +1,20 @@
 // Mends what differs between the queue, the rows and the engine. Every worker does it, on a timer; each part is idempotent.
 import { Fault } from '#core/errors.js';
+import type { Carried } from '#core/fleet.js';
 import type { Backend } from '#engine/backend/backend.js';
 import type { Logger } from '#observe/logger.js';
-import type { BuildQueue } from '#queue/producer.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { IdempotencyStore } from '#store/idempotency.store.js';
 import type { LogsStore } from '#store/logs.store.js';
 
-/** Waiting builds whose queue items are looked after in one sweep. */
-const MAX_REQUEUED = 100;
 const DAY_MS = 86_400_000;
 
 export interface SweepOptions {
   builds: BuildsStore;
   logs: LogsStore;
-  queue: BuildQueue;
+  carried: Carried;
+  /** Lets the free slots of this worker look for a build. */
+  nudge: () => void;
   backend: Backend;
   logger: Logger;
   /** This worker runs that attempt now. */
@@ -65,7 +65,7 @@ export class Sweep {
       if (now.getTime() - this.troubleAt < this.options.leaseMs) return;
       for (const id of await builds.settleLost(now)) logger.warn('build settled: its worker was lost', { build: id });
     });
-    await this.part('queue items', () => this.requeue());
+    await this.part('waiting builds', () => this.look());
     if (this.round % this.options.everySlow === 0) await this.slowParts(now);
     this.round += 1;
   }
@@ -77,11 +77,10 @@ export class Sweep {
     await this.part('idempotency keys', () => idempotency.expire(now, idempotencyMs));
   }
 
-  private async requeue(): Promise<void> {
-    const { builds, queue } = this.options;
-    if (!(await builds.hasClaimable())) return;
-    for (const id of await builds.queuedIds(MAX_REQUEUED)) await queue.add(id);
-    await queue.wake();
+  /** What could start here and has not, for instance while Redis was away: our free slots look, and each other worker's sweep for its own. */
+  private async look(): Promise<void> {
+    const { builds, carried, nudge } = this.options;
+    if (await builds.hasClaimable(carried)) nudge();
   }
 
   /** Containers that no running build owns. What other workers on this engine run is asked of the database first. */

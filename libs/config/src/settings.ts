@@ -63,7 +63,8 @@ export const SECTIONS = {
     BLOBS: {
       schema: z.enum(['disk', 's3']),
       default: 'disk',
-      about: 'Where artifacts, caches and uploads lie: in DATA_DIR, or in a bucket that workers on several hosts share.',
+      about:
+        'Where artifacts, caches and uploads lie: in DATA_DIR, or in a bucket that workers on several hosts share.',
     },
     S3_ENDPOINT: { schema: z.string(), default: '', about: 'URL of the S3-compatible server; empty: AWS.' },
     S3_REGION: { schema: text, default: 'us-east-1', about: 'Region of the bucket.' },
@@ -93,6 +94,17 @@ export const SECTIONS = {
   },
   worker: {
     WORKER_SLOTS: { schema: whole(1, 256), default: '2', about: 'Builds that a worker runs at once.' },
+    WORKER_FLEET: {
+      schema: z.string().trim(),
+      default: '',
+      about:
+        'Fleet that this worker is set aside for: it runs builds that ask for it and no others; empty: the common pool.',
+    },
+    WORKER_LABELS: {
+      schema: list,
+      default: '',
+      about: 'What this worker has, for builds that ask for it, such as `gpu,arch=arm64`.',
+    },
     WORKER_METRICS_PORT: {
       schema: whole(0, 65535),
       default: '0',

@@ -2,7 +2,12 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { z } from 'zod';
 
-export const BUILD_QUEUE = 'builds';
+const BUILD_QUEUE = 'builds';
+
+/** One queue for each fleet and one for the common pool (''): an item is a turn, and a turn is lost on a worker of another fleet. */
+export function queueOf(fleet: string): string {
+  return fleet === '' ? BUILD_QUEUE : `${BUILD_QUEUE}-${fleet}`;
+}
 
 /** One queue item: "look for a build to start, this one perhaps". */
 export const buildItem = z.object({ buildId: z.uuid() });

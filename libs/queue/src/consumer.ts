@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { BUILD_QUEUE, connectRedis, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { connectRedis, queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
 
 /** How long an item at work stays its worker's without being renewed (BullMQ renews it at half that time). */
 const LOCK_MS = 30_000;
@@ -16,24 +16,28 @@ export class BuildConsumer {
   readonly #worker: Worker<unknown, void>;
   readonly #interrupt = new AbortController();
   readonly #turns = new Set<Promise<void>>();
+  readonly #run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
   #closing = false;
 
   /**
-   * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts; what it throws is
+   * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts (`nudged`: not by an item); what it throws is
    * told to `onError` and ends the turn, no more. `onError` also hears of trouble with Redis; both only for diagnostics.
    * Takes nothing before `start`. Redis may go away or be emptied: running turns go on, and new items are taken as soon as it is back.
    */
   constructor(settings: {
     redisUrl: string;
     prefix: string;
+    /** Empty or absent: the common pool. */
+    fleet?: string;
     slots: number;
-    run: (signal: AbortSignal) => Promise<void>;
+    run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
     onError?: (error: Error) => void;
   }) {
     const onError = settings.onError ?? (() => undefined);
+    this.#run = settings.run;
     // BullMQ wants null here: its blocking commands wait as long as it takes.
     this.#redis = connectRedis(settings.redisUrl, { maxRetriesPerRequest: null }, onError);
-    this.#worker = new Worker(BUILD_QUEUE, () => this.#turn(settings.run), {
+    this.#worker = new Worker(queueOf(settings.fleet ?? ''), () => this.#turn(false), {
       connection: this.#redis,
       prefix: settings.prefix,
       concurrency: settings.slots,
@@ -58,6 +62,13 @@ export class BuildConsumer {
     });
   }
 
+  /** Takes a turn without an item, for who was woken in another way: it needs no Redis. Beyond `slots`, `run` must know when it is enough. */
+  nudge(): void {
+    this.#turn(true).catch((error: unknown) => {
+      this.#worker.emit('error', error as Error);
+    });
+  }
+
   /** Takes no more items; running turns go on. Resolves at once, within QUEUE_TIMEOUT_MS where Redis does not answer. */
   async stopTaking(): Promise<void> {
     this.#closing = true;
@@ -78,9 +89,9 @@ export class BuildConsumer {
     this.#redis.disconnect();
   }
 
-  async #turn(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #turn(nudged: boolean): Promise<void> {
     if (this.#closing) return;
-    const turn = run(this.#interrupt.signal);
+    const turn = this.#run(this.#interrupt.signal, nudged);
     this.#turns.add(turn);
     try {
       await turn;

@@ -48,6 +48,8 @@ export const startBuildBody = z
     autoRetryLimitOverride: field.autoRetryLimit.optional(),
     reportBuildStatusOverride: z.boolean().optional(),
     priorityOverride: field.priority.optional(),
+    fleetOverride: field.fleet.optional(),
+    labelsOverride: field.labels.optional(),
   })
   .prefault({})
   .meta({
@@ -89,7 +91,7 @@ const phaseView = z
 
 export const waitingView = z
   .object({
-    reason: z.enum(['NO_WORKER', 'WORKERS_BUSY', 'PROJECT_LIMIT', 'NEXT']),
+    reason: z.enum(['NO_WORKER', 'NO_MATCHING_WORKER', 'WORKERS_BUSY', 'PROJECT_LIMIT', 'NEXT']),
     message: z.string(),
     position: z.int().meta({ description: '1 starts next.' }),
   })
