@@ -214,12 +214,10 @@ describe('with 100,000 waiting builds', () => {
     for (let i = 0; i < 20; i++) await project(`p${String(i).padStart(2, '0')}`, 3);
     await db.query(
       `INSERT INTO build (id, project_id, project_name, number, status, current_phase, initiator, settings, overrides,
-         queued_at, queue_deadline, log_day)
-       SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'ada', '{}', '{}', now() + n * interval '1 ms', now(), current_date
+         queued_at, queue_deadline, log_day, requires)
+       SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'ada', '{}', '{}', now() + n * interval '1 ms', now(), current_date,
+         CASE n % 4 WHEN 0 THEN 'gpu' WHEN 1 THEN 'arch=arm64' WHEN 2 THEN 'fleet=macs' ELSE '' END
        FROM project p, generate_series(1, 5000) n`,
-    );
-    await db.query(
-      `UPDATE build SET requires = CASE number % 4 WHEN 0 THEN 'gpu' WHEN 1 THEN 'arch=arm64' WHEN 2 THEN 'fleet=macs' ELSE '' END`,
     );
     const gpu = pickValues({ fleet: '', labels: ['gpu'] });
     // First as it is right after a sudden flood, when the planner knows nothing of it yet.

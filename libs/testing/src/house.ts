@@ -80,8 +80,9 @@ export class House {
     return this.api.url;
   }
 
-  async addWorker(): Promise<RunningWorker> {
-    const settings = readSettings(this.env, ...WORKER_SECTIONS);
+  /** In: KILNYARD_* variables of this worker alone. */
+  async addWorker(own: Record<string, string> = {}): Promise<RunningWorker> {
+    const settings = readSettings({ ...this.env, ...own }, ...WORKER_SECTIONS);
     const backend =
       this.backend === 'fake' ? new FakeBackend(join(this.dataDir, 'sandboxes', String(this.workers.length))) : null;
     const over = { logger: SILENT, clock: this.clock, ...(backend === null ? {} : { backend }) };
