@@ -5,6 +5,7 @@ import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
+import { redisPlace } from '#queue/redis-settings.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
 import { readMasterKey } from '#store/seal.js';
@@ -60,7 +61,7 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
   opened.push(() => database.close());
   const listener = await Listener.start(databaseUrl);
   opened.push(() => listener.close());
-  const queue = new BuildQueue({ redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix });
+  const queue = new BuildQueue(redisPlace(settings.redis));
   opened.push(() => queue.close());
   const blobs = await openBlobs(settings.storage, dataDir);
   opened.push(async () => blobs.close());

@@ -17,6 +17,7 @@ import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildConsumer } from '#queue/consumer.js';
 import { BuildQueue } from '#queue/producer.js';
+import { redisPlace } from '#queue/redis-settings.js';
 import { SourceFetcherService } from '#source/source-fetcher.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { CacheEntriesStore } from '#store/cache-entries.store.js';
@@ -78,12 +79,13 @@ export async function startWorker(
   const dataDir = resolve(settings.storage.dataDir);
   await mkdir(join(dataDir, 'temp'), { recursive: true });
   const masterKey = readMasterKey(settings.storage);
+  const redis = redisPlace(settings.redis);
   const blobs = await openBlobs(settings.storage, dataDir);
   await checkStorage(blobs, (error) => logger.warn('the storage does not answer yet', { error }));
   const database = await Database.connect({ url: settings.database.databaseUrl, pool: settings.database.databasePool });
   const listener = await Listener.start(settings.database.databaseUrl);
   const backend = over.backend ?? (await dockerBackend(settings, dataDir));
-  const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
+  const queue = new BuildQueue({ ...redis, onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
   const logs = new LogsStore(database);
   const carried = readCarried(settings.worker.workerFleet, settings.worker.workerLabels);
@@ -162,7 +164,7 @@ export async function startWorker(
     logger,
   });
   const consumer = new BuildConsumer({
-    ...queueSettings(settings),
+    ...redis,
     fleet: carried.fleet,
     slots: settings.worker.workerSlots,
     run: (_, nudged) => turns.turn(nudged ? () => wakeUps.nudge() : undefined).then(() => wakeUps.passOn()),
@@ -240,10 +242,6 @@ export async function startWorker(
 function archiveFormat(format: string): 'zip' | 'tar.gz' {
   if (format === 'zip' || format === 'tar.gz') return format;
   throw new Fault('INTERNAL', `an upload of the unknown format ${format}`);
-}
-
-function queueSettings(settings: WorkerSettings): { redisUrl: string; prefix: string } {
-  return { redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix };
 }
 
 async function dockerBackend(settings: WorkerSettings, dataDir: string): Promise<DockerBackend> {

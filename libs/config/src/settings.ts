@@ -52,6 +52,25 @@ export const SECTIONS = {
       default: 'redis://127.0.0.1:6379',
       about: 'Redis, the wake-ups; it may be emptied at any moment.',
     },
+    REDIS_MODE: {
+      schema: z.enum(['single', 'sentinel', 'cluster']),
+      default: 'single',
+      about:
+        'One server, Sentinels that know the master, or a cluster; of REDIS_URL, user, password and TLS count in each.',
+    },
+    REDIS_NODES: {
+      schema: list,
+      default: '',
+      about: "host:port of the Sentinels, or of some of the cluster's nodes; not for mode single.",
+    },
+    REDIS_SENTINEL_MASTER: { schema: text, default: 'mymaster', about: 'Name of the master with the Sentinels.' },
+    REDIS_SENTINEL_PASSWORD: { schema: z.string(), default: '', about: 'Password of the Sentinels; empty: none.' },
+    REDIS_CA_FILE: {
+      schema: z.string(),
+      default: '',
+      about:
+        'PEM file of the authority that signed the certificates of a rediss:// server; empty: those that Node trusts.',
+    },
     QUEUE_PREFIX: { schema: text, default: 'kilnyard', about: 'Prefix of all keys in Redis.' },
   },
   storage: {
@@ -247,7 +266,7 @@ export class SettingsError extends Error {
 /**
  * Reads the named sections from the environment.
  * In: variables by name (process.env). Out: frozen settings, camelCase (`KILNYARD_LEASE_MS` is `worker.leaseMs`).
- * Errors: SettingsError with every wrong value; a value is never printed when its name says KEY, TOKEN, SECRET or URL.
+ * Errors: SettingsError with every wrong value; a value is never printed when its name says KEY, TOKEN, SECRET, PASSWORD or URL.
  */
 export function readSettings<N extends SectionName>(
   env: Readonly<Record<string, string | undefined>>,
@@ -280,5 +299,5 @@ function camel(key: string): string {
 }
 
 function shown(key: string, value: string): string {
-  return /KEY|TOKEN|SECRET|URL/.test(key) ? 'a value that does not fit' : JSON.stringify(value.slice(0, 100));
+  return /KEY|TOKEN|SECRET|PASSWORD|URL/.test(key) ? 'a value that does not fit' : JSON.stringify(value.slice(0, 100));
 }

@@ -1,8 +1,8 @@
 // Takes items out of the queue: each is a turn of one slot. What to do with a turn (claim and run a build) is the worker's business.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
-import { connectRedis, queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { connectRedis, keyPrefix, type RedisConnection, type RedisPlace } from './redis-place.js';
 
 /** How long an item at work stays its worker's without being renewed (BullMQ renews it at half that time). */
 const LOCK_MS = 30_000;
@@ -12,7 +12,7 @@ const STALLED_CHECK_MS = 30_000;
 const MAX_STALLED = 1_000;
 
 export class BuildConsumer {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #worker: Worker<unknown, void>;
   readonly #interrupt = new AbortController();
   readonly #turns = new Set<Promise<void>>();
@@ -24,22 +24,23 @@ export class BuildConsumer {
    * told to `onError` and ends the turn, no more. `onError` also hears of trouble with Redis; both only for diagnostics.
    * Takes nothing before `start`. Redis may go away or be emptied: running turns go on, and new items are taken as soon as it is back.
    */
-  constructor(settings: {
-    redisUrl: string;
-    prefix: string;
-    /** Empty or absent: the common pool. */
-    fleet?: string;
-    slots: number;
-    run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
-    onError?: (error: Error) => void;
-  }) {
+  constructor(
+    settings: RedisPlace & {
+      prefix: string;
+      /** Empty or absent: the common pool. */
+      fleet?: string;
+      slots: number;
+      run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
+      onError?: (error: Error) => void;
+    },
+  ) {
     const onError = settings.onError ?? (() => undefined);
     this.#run = settings.run;
     // BullMQ wants null here: its blocking commands wait as long as it takes.
-    this.#redis = connectRedis(settings.redisUrl, { maxRetriesPerRequest: null }, onError);
+    this.#redis = connectRedis(settings, { maxRetriesPerRequest: null }, onError);
     this.#worker = new Worker(queueOf(settings.fleet ?? ''), () => this.#turn(false), {
       connection: this.#redis,
-      prefix: settings.prefix,
+      prefix: keyPrefix(settings, settings.prefix),
       concurrency: settings.slots,
       autorun: false,
       lockDuration: LOCK_MS,

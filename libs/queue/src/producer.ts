@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { Fault, messageOf } from '#core/errors.js';
-import { type BuildItem, buildItem, connectRedis, ITEM_NAMES, queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { type BuildItem, buildItem, ITEM_NAMES, queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { connectRedis, keyPrefix, type RedisConnection, type RedisPlace } from './redis-place.js';
 
 /** The item goes when it is done, so that the same build can be added again. */
 const ITEM_OPTIONS = { removeOnComplete: true, removeOnFail: true } as const;
@@ -12,22 +12,22 @@ const ITEM_OPTIONS = { removeOnComplete: true, removeOnFail: true } as const;
 type Items = Queue<BuildItem | Record<string, never>, void>;
 
 export class BuildQueue {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   /** By fleet. */
   readonly #queues = new Map<string, Items>();
   readonly #prefix: string;
   readonly #onError: (error: Error) => void;
 
   /** In: `prefix` of all keys in Redis; `onError` hears of connection trouble, for diagnostics. Does not wait for Redis. */
-  constructor(settings: { redisUrl: string; prefix: string; onError?: (error: Error) => void }) {
+  constructor(settings: RedisPlace & { prefix: string; onError?: (error: Error) => void }) {
     const onError = settings.onError ?? (() => undefined);
     this.#redis = connectRedis(
-      settings.redisUrl,
+      settings,
       // No queue of commands while Redis is away: what cannot be said now is not worth saying later.
       { enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: QUEUE_TIMEOUT_MS },
       onError,
     );
-    this.#prefix = settings.prefix;
+    this.#prefix = keyPrefix(settings, settings.prefix);
     this.#onError = onError;
     this.queue('');
   }
