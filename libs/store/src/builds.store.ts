@@ -24,7 +24,7 @@ import * as leased from './leased-writes.js';
 import { WAKE_CHANNEL } from './listen.js';
 import { sealAbandonedLogs } from './log-seal.js';
 import { cursorId, cursorTime, type Page, readCursor, toPage } from './page.js';
-import { CLAIMABLE_ELSEWHERE, PICK, pickValues } from './pick.js';
+import { CLAIMABLE_ELSEWHERE, PICK, pickValues, withPickPlan } from './pick.js';
 import { whatItWaitsFor } from './waiting.js';
 
 const MINUTE_MS = 60_000;
@@ -201,7 +201,7 @@ export class BuildsStore {
 
   /** Whether some waiting build could start now on such a worker, if it had a free slot. */
   async hasClaimable(carried: Carried = NOTHING_CARRIED): Promise<boolean> {
-    return (await this.db.query(PICK, pickValues(carried))).rowCount === 1;
+    return withPickPlan(this.db, async (tx) => (await tx.query(PICK, pickValues(carried))).rowCount === 1);
   }
 
   /**

@@ -9,7 +9,7 @@ import { newProjectSettings } from '#testing/factories.js';
 import { BuildsStore } from './builds.store.js';
 import { Database } from './database.js';
 import { Listener } from './listen.js';
-import { CLAIMABLE_ELSEWHERE, PICK, pickValues } from './pick.js';
+import { CLAIMABLE_ELSEWHERE, PICK, pickValues, withPickPlan } from './pick.js';
 import { ProjectsStore } from './projects.store.js';
 
 // Hundreds of builds on a machine that may be busy.
@@ -229,9 +229,8 @@ describe('with 100,000 waiting builds', () => {
         [CLAIMABLE_ELSEWHERE, [...gpu, false]],
       ] as const) {
         await db.query(statistics);
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-          `EXPLAIN (ANALYZE, FORMAT JSON) ${query}`,
-          [...values],
+        const { rows } = await withPickPlan(db, (tx) =>
+          tx.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${query}`, [...values]),
         );
         const nodes = flatten(rows[0]!['QUERY PLAN'][0].Plan);
         expect(nodes.filter((node) => node['Index Name'] === 'build_waiting_needs')).toHaveLength(5);

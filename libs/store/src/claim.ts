@@ -3,7 +3,7 @@ import { NOTHING_CARRIED, type Carried } from '#core/fleet.js';
 import type { BuildId, WorkerId } from '#core/ids.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database, Queryable } from './database.js';
-import { PICK, pickValues, WAITING } from './pick.js';
+import { PICK, pickValues, WAITING, withPickPlan } from './pick.js';
 
 /** Key of the advisory lock under which claims take turns: `pick` in ASCII. */
 const PICK_LOCK = 0x7069636b;
@@ -28,8 +28,8 @@ export async function claimNext(
   request: { workerId: WorkerId; leaseMs: number; carried?: Carried },
 ): Promise<Claim | null> {
   const values = pickValues(request.carried ?? NOTHING_CARRIED);
-  if ((await db.query(PICK, values)).rowCount === 0) return null;
-  return db.transaction(async (tx) => {
+  return withPickPlan(db, async (tx) => {
+    if ((await tx.query(PICK, values)).rowCount === 0) return null;
     await tx.query('SELECT pg_advisory_xact_lock($1)', [PICK_LOCK]);
     for (let picks = 0; picks < MAX_PICKS; picks++) {
       const picked = await tx.query<{ id: string }>(PICK, values);

@@ -1,6 +1,7 @@
 // Which waiting build starts next (decision 8), as SQL. Shared by the claim, the sweep's question and the answer to "what does it wait for".
 
 import { fleetWordOf, wordsOf, type Carried } from '#core/fleet.js';
+import type { Database, Queryable } from './database.js';
 
 /** A build that waits and that nobody wants stopped; the predicate of the index build_waiting_needs. */
 export const WAITING = `status = 'IN_PROGRESS' AND current_phase = 'QUEUED' AND stop_requested_at IS NULL`;
@@ -63,6 +64,17 @@ LIMIT 1`;
 
 /** The sets of asked words of which some build could start, but not on this worker ($1, $2 as in FITS; $3: on none of its like). */
 export const CLAIMABLE_ELSEWHERE = `SELECT DISTINCT requires FROM (${headsOf(`($3 OR NOT ${FITS})`)}) AS heads LIMIT 50`;
+
+/**
+ * Runs the queries above in a transaction that plans them without bitmap scans. Such a scan gives no order, so one step of a hop would
+ * read all entries of its project and sort them; to a planner whose statistics do not know the flood yet, it costs the same.
+ */
+export function withPickPlan<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  return db.transaction(async (tx) => {
+    await tx.query("SELECT set_config('enable_bitmapscan', 'off', true)");
+    return work(tx);
+  });
+}
 
 /** The values of $1 and $2. */
 export function pickValues(carried: Carried): [string[], string] {
