@@ -47,9 +47,12 @@ async function claims(url) {
          queue_deadline, log_day)
        SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'bench', p.settings, '{}', now() + n * interval '1 ms',
          now() + interval '1 day', current_date
-       FROM project p, generate_series(1, 1000) n`,
+       FROM project p, generate_series(1, 200) n`,
     );
-    await db.query('ANALYZE build');
+    await db.query(
+      `INSERT INTO build_phase (build_id, attempt, ordinal, phase_type, started_at) SELECT id, 0, 1, 'QUEUED', queued_at FROM build`,
+    );
+    await db.query('ANALYZE build, build_phase');
     const perSecond = await rate(n, async (loop) => {
       const claimed = await builds.claimNext({ workerId: `bench-${loop}`, leaseMs: 60_000 });
       if (claimed === null) return false;
