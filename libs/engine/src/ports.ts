@@ -12,10 +12,15 @@ import type { Backend, SandboxFile } from './backend/backend.js';
 /** Where a build's lines go. Every call is awaited: a slow sink slows the build's output, and nothing is dropped. */
 export abstract class LogSink {
   /**
-   * Stores one chunk, in order. Resolves when it is durable.
+   * A chunk that is closed and will be appended once those before it are: what of the work for it can begin, may. Called in order, and
+   * never for one that append has been given; not every chunk of which it is told gets there.
+   */
+  prepare(_chunk: LogChunk): void {}
+  /**
+   * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable.
    * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
    */
-  abstract append(chunk: LogChunk): Promise<void>;
+  abstract append(chunks: readonly LogChunk[]): Promise<void>;
   /** The log is whole: no chunk follows. */
   abstract seal(seal: LogSeal): Promise<void>;
   /** Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. */
