@@ -41,3 +41,15 @@ it('a restart: what runs is left at the end of the grace, and the next worker go
   expect(build.phases.find(({ phaseType }) => phaseType === 'BUILD')!.startTime).toBe(began);
   expect(phasesOf(build).every((line) => line.endsWith('SUCCEEDED') || line.startsWith('COMPLETED'))).toBe(true);
 });
+
+it('what has not run a command yet goes back to the queue', async () => {
+  house = await House.start({ workers: 1 });
+  const { client } = house;
+  await client.project('slow', { image: 'fake:slow-pull' });
+  const { id } = await client.start('slow');
+  await until('its image is pulled', async () => (await client.get(id)).currentPhase === 'PROVISIONING');
+  await house.workers[0]!.running.close(0);
+  const build = await client.get(id);
+  expect(build).toMatchObject({ buildStatus: 'IN_PROGRESS', currentPhase: 'QUEUED' });
+  await client.stop(id);
+});

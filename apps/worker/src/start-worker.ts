@@ -30,6 +30,7 @@ import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { Adoption } from './adoption.js';
 import { BuildTurns } from './build.consumer.js';
+import { startCleanup } from './cleanup/start-cleanup.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
 import { Liveness } from './liveness.js';
@@ -54,6 +55,7 @@ export const WORKER_SECTIONS = [
   'docker',
   'source',
   'logs',
+  'keep',
   'access',
 ] as const;
 export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
@@ -205,6 +207,7 @@ export async function startWorker(
     idempotencyMs: settings.access.idempotencyMinutes * 60_000,
     leaseMs: settings.worker.leaseMs,
     hostLostMs: settings.worker.hostLostMs,
+    tidySockets: () => liveness.tidy(),
     swept: (count) => workerMetrics.swept.inc(count),
   });
   let http: Server | null = null;
@@ -217,10 +220,15 @@ export async function startWorker(
     });
   }
   await heartbeat.start();
-  await liveness.tidy();
   await adoption.start(settings.worker.sweepMs);
   consumer.start();
   sweep.start(settings.worker.sweepMs);
+  const cleanup = startCleanup({
+    ...{ settings: settings.keep, sourceTimeoutMs: settings.source.sourceTimeoutMs, dataDir, database, blobs, metrics },
+    hostId: await instanceId(dataDir),
+    leftovers: backend instanceof DockerBackend ? backend.leftovers : null,
+    logger,
+  });
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   /** Another worker of this host takes builds: it goes on with ours at once. */
@@ -242,6 +250,7 @@ export async function startWorker(
     await adoption.stop();
     await consumer.stopTaking();
     await sweep.stop();
+    await cleanup.stop();
     const late = new AbortController();
     clock.sleep((await hasSuccessor()) ? 0 : graceMs, late.signal).then(
       () => turns.handOverAll(),

@@ -190,6 +190,68 @@ export const SECTIONS = {
       about: 'Diagnostics of the service itself.',
     },
   },
+  keep: {
+    CLEANUP_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '600000',
+      about: 'How often retention and budgets are looked after, first at the start of a worker.',
+    },
+    KEEP_BUILDS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '365',
+      about: 'Days that a build is kept; 0: for ever. A project may say otherwise, as of the next four.',
+    },
+    KEEP_BUILDS_COUNT: {
+      schema: whole(0, 1_000_000),
+      default: '10000',
+      about: 'Builds of a project that are kept, the newest; 0: any number.',
+    },
+    KEEP_LOGS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '90',
+      about: 'Days that a log is kept, never longer than its build; 0: as long as that.',
+    },
+    KEEP_ARTIFACTS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days that artifacts are kept; 0: as long as their build. Those of the newest success stay.',
+    },
+    KEEP_ARTIFACTS_COUNT: {
+      schema: whole(0, 1_000_000),
+      default: '0',
+      about: 'Builds of a project whose artifacts are kept, the newest that have some; 0: any number.',
+    },
+    KEEP_UPLOADS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days since its last use that an uploaded archive is kept which no project names; 0: for ever.',
+    },
+    CACHES_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '53687091200',
+      about: 'Caches of all projects together, least recently used go first; 0: no budget.',
+    },
+    CACHES_PROJECT_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '10737418240',
+      about: 'Caches of one project, least recently used go first; 0: no budget.',
+    },
+    CACHES_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days since its last use that a cache is kept; 0: for ever.',
+    },
+    MIRRORS_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '21474836480',
+      about: 'Mirrors of repositories on a host, least recently used go first; 0: no budget.',
+    },
+    IMAGES_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '53687091200',
+      about: 'Images that Kilnyard pulled onto a host, least recently used go first; 0: no budget.',
+    },
+  },
   access: {
     ADMIN_TOKEN: {
       schema: z.string(),

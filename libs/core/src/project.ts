@@ -2,6 +2,7 @@
 import type { ProjectId } from './ids.js';
 import type { ComputeType } from './compute-type.js';
 import type { RetryPolicy } from './retry.js';
+import type { ProjectRetention } from './retention.js';
 
 /** CodeBuild's source types that Kilnyard can fetch, and two of its own: GIT (any Git URL) and ARCHIVE (zip or tar.gz by URL or upload). */
 export const SOURCE_TYPES = [
@@ -112,6 +113,8 @@ export interface ProjectSettings {
   logsConfig?: Record<string, unknown>;
   /** Higher goes first; default 0, -100 to 100. Kilnyard's own. */
   priority: number;
+  /** How long builds, logs and artifacts are kept where it differs from the instance's. Kilnyard's own. */
+  retention?: ProjectRetention;
 }
 
 export interface Project {

@@ -211,14 +211,24 @@ function isCommandPhase(phase: PhaseType): phase is CommandPhase {
 async function scriptOver(run: BuildRun): Promise<void> {
   await run.script!.end(run.signal);
   const patience = new AbortController();
-  const late = run.ports.clock.sleep(SCRIPT_EXIT_MS, patience.signal).then(
-    () => run.sandbox!.kill(),
-    () => undefined, // it ended in time
-  );
-  await run.sandbox!.wait();
+  const late = run.ports.clock
+    .sleep(SCRIPT_EXIT_MS, patience.signal)
+    .then(() => run.sandbox!.kill())
+    .catch(() => undefined); // it ended in time; or it cannot be killed now, and the wait below tells why
+  await unlessAborted(run.sandbox!.wait(), run.signal);
   patience.abort();
   await late;
-  await run.outputRead;
+  await unlessAborted(run.outputRead!, run.signal);
+}
+
+/** A stop or a timeout does not wait for an engine that tells nothing. Errors: the signal's reason; what `work` throws. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */

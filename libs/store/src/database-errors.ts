@@ -58,6 +58,11 @@ export function isUniqueViolation(thrown: unknown): boolean {
   return codesOf(thrown).some((code) => code === '23505' || code === 'P2002');
 }
 
+/** True where a row fits no partition of its table. */
+export function isMissingPartition(thrown: unknown): boolean {
+  return codesOf(thrown).includes('23514') && /no partition of relation/.test((thrown as Error).message);
+}
+
 /** True where Prisma found no row to change. */
 export function isMissingRow(thrown: unknown): boolean {
   return codesOf(thrown).includes('P2025');

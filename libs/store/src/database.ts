@@ -114,6 +114,30 @@ export class Database {
     });
   }
 
+  /**
+   * One connection for as long as `work` takes, without a transaction: for what none may hold (a session's lock, a concurrent detach).
+   * `work` takes back what it set. A connection on which something failed is thrown away. Errors: what `work` throws, as fromDatabaseError.
+   */
+  async session<T>(work: (session: Queryable) => Promise<T>): Promise<T> {
+    return atDatabaseEdge(async () => {
+      const client = await this.pool.connect();
+      let broken: Error | undefined;
+      const onError = (error: Error): void => {
+        broken = error;
+      };
+      client.on('error', onError);
+      try {
+        return await work(client);
+      } catch (error) {
+        broken ??= error instanceof Error ? error : new Error(String(error));
+        throw error;
+      } finally {
+        client.removeListener('error', onError);
+        client.release(broken);
+      }
+    });
+  }
+
   async close(): Promise<void> {
     await this.prisma.$disconnect();
     if (!this.pool.ended) await this.pool.end();

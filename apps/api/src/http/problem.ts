@@ -110,6 +110,10 @@ function rowOfRefusal(code: RefusalCode): Row {
       return { status: 404, title: 'No such upload' };
     case 'NOT_FOUND':
       return { status: 404, title: 'Nothing is here' };
+    case 'LOG_EXPIRED':
+      return { status: 410, title: 'The log is no longer kept' };
+    case 'ARTIFACT_EXPIRED':
+      return { status: 410, title: 'The artifact is no longer kept' };
     case 'PROJECT_EXISTS':
       return { status: 409, title: 'The project exists already' };
     case 'ILLEGAL_TRANSITION':

@@ -261,6 +261,23 @@ export const retryPolicy = z
     id: 'RetryPolicy',
     description: `Which ends of a build autoRetryLimit is for; absent: ${DEFAULT_RETRY_CAUSES.join(', ')}.`,
   });
+const days = z.int().min(0).max(36_500);
+const count = z.int().min(0).max(1_000_000);
+export const retention = z
+  .strictObject({
+    buildsDays: days.optional().meta({ description: 'Days that a build is kept.' }),
+    buildsCount: count.optional().meta({ description: 'Builds that are kept, the newest.' }),
+    logsDays: days.optional().meta({ description: 'Days that a log is kept; never longer than its build.' }),
+    artifactsDays: days.optional().meta({ description: 'Days that artifacts are kept.' }),
+    artifactsCount: count
+      .optional()
+      .meta({ description: 'Builds whose artifacts are kept, the newest that have some.' }),
+  })
+  .meta({
+    id: 'ProjectRetention',
+    description:
+      "How long what builds leave is kept, where it differs from the instance's (KILNYARD_KEEP_…). 0: no limit. The newest successful build stays, with its artifacts.",
+  });
 export const logsConfig = z.record(z.string().max(64), z.unknown());
 
 /** Adds an issue for every entry that comes twice. */

@@ -40,6 +40,7 @@ const build: Build = {
   endedAt: null,
   stopRequestedAt: null,
   logSeal: null,
+  logExpiredAt: null,
   retryOf: null,
   version: 1,
 };

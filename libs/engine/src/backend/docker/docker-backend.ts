@@ -1,6 +1,6 @@
 // Builds as containers of a Docker Engine on this host.
 import { rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault, PhaseFailure } from '#core/errors.js';
@@ -22,8 +22,10 @@ import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { EngineEvents } from './engine-events.js';
 import { LABEL, containerName, containerOptions, type HostFacts } from './host-config.js';
 import { KnownImages } from './known-images.js';
+import { DockerLeftovers } from './leftovers.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
 import { pullImage, type PullRequest } from './pull.js';
+import { PulledImages, repositoryOf } from './pulled-images.js';
 import { sweepEngine } from './sweep-engine.js';
 import { WaitingContainers, type WaitingSettings } from './waiting-containers.js';
 import { WorkerMark } from './worker-mark.js';
@@ -56,6 +58,9 @@ export interface DockerBackendOptions {
 
 export class DockerBackend extends Backend {
   readonly docker: Docker;
+  /** What this Kilnyard leaves on the engine beside its builds' containers. */
+  readonly leftovers: DockerLeftovers;
+  private readonly pulled: PulledImages;
   private readonly network: BuildNetwork;
   private readonly pulls = new Map<string, Promise<void>>();
   private firewall: FirewallState = { inForce: false, message: 'not laid yet' };
@@ -78,6 +83,8 @@ export class DockerBackend extends Backend {
     });
     this.removals = new BackgroundWork({ limit: REMOVALS, onError: options.onError ?? (() => undefined) });
     this.waiting = this.poolOf(options);
+    this.pulled = new PulledImages(join(dirname(options.sandboxesDir), 'pulled-images'));
+    this.leftovers = new DockerLeftovers(this.docker, { ...options, pulled: this.pulled });
   }
 
   /** Containers that wait for a build now. */
@@ -86,6 +93,15 @@ export class DockerBackend extends Backend {
   }
 
   async prepareImage(request: PullRequest): Promise<ImageInfo> {
+    for (;;) {
+      const info = await this.findOrPull(request);
+      // one that the cleanup was just removing is gone: it comes again
+      if (await this.pulled.use(info.id)) return info;
+      this.images.forget();
+    }
+  }
+
+  private async findOrPull(request: PullRequest): Promise<ImageInfo> {
     // an image that needs a credential is asked of its registry each time: being on this host gives no right to it
     if (request.auth === undefined) {
       const present = this.images.get(request.image) ?? (await this.images.look(request.image));
@@ -115,7 +131,7 @@ export class DockerBackend extends Backend {
       const { container, files } = await this.makeNew(spec, dir, signal);
       return this.sandbox(container, files, spec, { onRemoved });
     } catch (error) {
-      onRemoved?.();
+      use?.failed();
       throw error;
     }
   }
@@ -257,9 +273,9 @@ export class DockerBackend extends Backend {
   }
 
   private async ours(): Promise<Docker.ContainerInfo[]> {
-    const label = `${LABEL.instance}=${this.options.instance}`;
+    const label = [`${LABEL.instance}=${this.options.instance}`, LABEL.build];
     try {
-      return await this.docker.listContainers({ all: true, filters: { label: [label] } });
+      return await this.docker.listContainers({ all: true, filters: { label } });
     } catch (error) {
       throw engineFault(error, 'listing containers');
     }
@@ -287,7 +303,7 @@ export class DockerBackend extends Backend {
       Entrypoint: ['/bin/sh', '-c', 'rm -rf /kilnyard/* /kilnyard/.[!.]*'],
       Cmd: [],
       User: '0:0',
-      Labels: { [LABEL.instance]: this.options.instance },
+      Labels: { [LABEL.instance]: this.options.instance, [LABEL.helper]: 'remover' },
       HostConfig: {
         NetworkMode: 'none',
         CapDrop: ['ALL'],
@@ -317,8 +333,9 @@ export class DockerBackend extends Backend {
 
   private async prepareEngine(): Promise<{ cpus: number }> {
     const info = (await this.docker.info()) as { NCPU: number };
-    await ensureNetwork(this.docker, this.network);
-    this.firewall = await layFirewall(this.docker, this.network, this.options.deny, this.options.firewallImage);
+    const { instance, deny, firewallImage } = this.options;
+    await ensureNetwork(this.docker, this.network, instance);
+    this.firewall = await layFirewall(this.docker, this.network, deny, { image: firewallImage, instance });
     return { cpus: info.NCPU };
   }
 
@@ -335,16 +352,32 @@ export class DockerBackend extends Backend {
 
   /** Builds that want the same image at once wait for one pull; one with a credential of its own pulls for itself. */
   private async pullOnce(request: PullRequest): Promise<void> {
-    if (request.auth !== undefined) return pullImage(this.docker, request);
+    if (request.auth !== undefined) return this.pull(request);
     let pull = this.pulls.get(request.image);
     if (pull === undefined) {
       request.say(`Pulling ${request.image}`);
-      pull = pullImage(this.docker, request).finally(() => this.pulls.delete(request.image));
+      pull = this.pull(request).finally(() => this.pulls.delete(request.image));
       this.pulls.set(request.image, pull);
     } else {
       request.say(`Waiting for another build's pull of ${request.image}`);
     }
     await pull;
+  }
+
+  /** Writes down what was not on the engine before: that is Kilnyard's, and may be removed again. */
+  private async pull(request: PullRequest): Promise<void> {
+    const before = await this.imageIds();
+    await pullImage(this.docker, request);
+    const pulled = await this.inspectImage(request.image);
+    if (pulled !== null && !before.has(pulled.id)) await this.pulled.add(pulled.id, repositoryOf(request.image));
+  }
+
+  private async imageIds(): Promise<Set<string>> {
+    try {
+      return new Set((await this.docker.listImages({ all: true })).map(({ Id }) => Id));
+    } catch (error) {
+      throw engineFault(error, 'listing images');
+    }
   }
 
   private cannotStart(error: unknown): Error {
