@@ -2,6 +2,7 @@
 import type { CacheUse, ExportedVariable } from '#core/build.js';
 import type { Artifact } from '#core/build.js';
 import type { Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type { LogChunk, LogSeal, LogStream, StoredLog } from '#core/log-line.js';
 import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { ProjectSettings, ProjectSource } from '#core/project.js';
@@ -99,23 +100,36 @@ export abstract class ArtifactStore {
   }): Promise<Artifact>;
 }
 
+export type TarCodec = 'gzip' | 'zstd';
+
+/** A tar as it lies in the store. */
+export interface PackedTar {
+  codec: TarCodec;
+  /** Made by packing/workspace-tar.ts: all of it belongs into the workspace. Else names are absolute, without the leading slash. */
+  workspaceOnly: boolean;
+  bytes: Readable;
+}
+
 export abstract class CacheStore {
   /**
-   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: a tar stream, or null for a miss.
-   * An entry that does not check out (size, hash) is a miss.
+   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: null for a miss.
+   * An entry whose bytes are not all there is a miss.
    */
   abstract restore(request: {
     key: string;
     fallbackPrefixes: string[];
     version: string;
     signal: AbortSignal;
-  }): Promise<{ key: string; exact: boolean; sizeBytes: number; tar: NodeJS.ReadableStream } | null>;
-  /** Stores a tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is. Out: bytes stored, 0 when it was there already. */
+  }): Promise<{ key: string; exact: boolean; sizeBytes: number; packed: PackedTar } | null>;
+  /**
+   * Stores a packed tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is.
+   * Out: bytes stored, 0 when it was there already. Errors: what `packed.bytes` fails with; nothing is stored then.
+   */
   abstract save(request: {
     key: string;
     version: string;
     replace: boolean;
-    tar: NodeJS.ReadableStream;
+    packed: PackedTar;
     signal: AbortSignal;
   }): Promise<{ sizeBytes: number }>;
 }
