@@ -6,7 +6,7 @@ import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
 import { appendChunk } from './log-append.js';
-import { chunksFromSeq, endToGoOnFrom, rawBytes, readLogState, storedEnd } from './log-chunks.js';
+import { chunksFromSeq, endToGoOnFrom, rawBytes, readLogState, storedEnd, type LogPlace } from './log-chunks.js';
 import { ensureLogPartitions } from './log-partitions.js';
 import { sealLog } from './log-seal.js';
 
@@ -77,6 +77,20 @@ export class LogsStore {
     }
     const complete = !log.open && (log.seal === null ? atEnd : nextSeq >= log.seal.lineCount);
     return { lines, nextSeq, complete };
+  }
+
+  /** Where the log of an attempt lies, which stays the same. Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND. */
+  async place(buildId: BuildId, attempt: number): Promise<LogPlace> {
+    const { day } = await readLogState(this.db, buildId, attempt);
+    return { buildId, attempt, day };
+  }
+
+  /**
+   * Whole chunks from the one that holds line `fromSeq` on, in order, at most `limit`: one statement. None when nothing is stored from
+   * there on, be it that the build was deleted.
+   */
+  chunks(place: LogPlace, fromSeq: number, limit: number): Promise<LogChunk[]> {
+    return chunksFromSeq(this.db, place, fromSeq, limit);
   }
 
   /**
