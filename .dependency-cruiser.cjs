@@ -12,6 +12,7 @@ const MAY_USE = {
   aws: ['core'],
   config: ['core'], // the shape of a finding alone
   observe: [],
+  upkeep: ['core', 'store', 'queue', 'observe'],
 };
 /** Beside code, and not of it: they may use libs/testing and what they test through. */
 const TESTS = '\\.(spec|contract)\\.ts$|^test/|^libs/testing/|/testing(/|\\.ts$)';

@@ -24,7 +24,7 @@ const NEEDS = {
   unit: [],
   db: ['database', 'redis'],
   scenario: ['database', 'redis', 'docker'],
-  docker: ['docker', 'database', 'redis'],
+  docker: ['docker', 'database', 'redis', 'registry'],
 };
 /** Suites that share a Redis (one spec empties it) or an engine run one file at a time. */
 const WORKERS = { unit: 2, db: 1, scenario: 1, docker: 1 };

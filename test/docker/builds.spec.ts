@@ -151,8 +151,8 @@ describe('a build in a container', () => {
     });
     const { id } = await client.start('inspected');
     await client.says(id, 'began');
-    const [name] = await containersLeft(house.dataDir);
-    const inspected = JSON.stringify(await testDocker().getContainer(name!.replace('container /', '')).inspect());
+    const [container] = await containersLeft(house.dataDir);
+    const inspected = JSON.stringify(await testDocker().getContainer(container!).inspect());
     expect(inspected).not.toMatch(/secret-of-the-build|plain-of-the-build/);
     await client.stop(id);
     await client.ended(id);
@@ -191,8 +191,8 @@ describe('a container that cannot do it', () => {
     );
     const { id } = await client.start('out-of-memory');
     await client.says(id, 'began');
-    const [name] = await containersLeft(house.dataDir);
-    await testDocker().getContainer(name!.replace('container /', '')).update({ Memory: limit, MemorySwap: limit });
+    const [container] = await containersLeft(house.dataDir);
+    await testDocker().getContainer(container!).update({ Memory: limit, MemorySwap: limit });
     expect((await client.ended(id)).buildStatus).toBe('FAILED');
     expect(await failure(id)).toMatchObject({
       phaseType: 'BUILD',

@@ -72,6 +72,7 @@ describe('a command that fails', () => {
       {
         statusCode: 'COMMAND_EXECUTION_ERROR',
         message: 'Error while executing command: (exit 7). Reason: exit status 7',
+        exitCode: 7,
       },
     ]);
   });

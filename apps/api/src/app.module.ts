@@ -5,6 +5,7 @@ import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
+import { DoomedBlobsStore } from '#store/doomed-blobs.store.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';
 import { Listener } from '#store/listen.js';
 import { LogsStore } from '#store/logs.store.js';
@@ -12,9 +13,11 @@ import { ParametersStore } from '#store/parameters.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { QueueCountsStore } from '#store/queue-counts.store.js';
 import { SecretsStore } from '#store/secrets.store.js';
+import { StorageUseStore } from '#store/storage-use.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
+import { BlobRemoval } from './artifacts/blob-removal.js';
 import { BuildsController } from './builds/builds.controller.js';
 import { StartBuild } from './builds/start-build.js';
 import { BuildspecController } from './buildspec/buildspec.controller.js';
@@ -32,6 +35,7 @@ import { ParametersController } from './parameters/parameters.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { QueueController } from './queue/queue.controller.js';
 import { SecretsController } from './secrets/secrets.controller.js';
+import { StorageController } from './storage/storage.controller.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { WorkersController } from './workers/workers.controller.js';
 
@@ -46,6 +50,7 @@ export const CONTROLLERS = [
   SecretsController,
   WorkersController,
   QueueController,
+  StorageController,
   HealthController,
   MetricsController,
 ];
@@ -82,7 +87,17 @@ function connected(open: () => Connections): Provider[] {
 }
 
 function stores(): Provider[] {
-  const plain = [ProjectsStore, BuildsStore, LogsStore, IdempotencyStore, WorkersStore, UploadsStore, QueueCountsStore];
+  const plain = [
+    ProjectsStore,
+    BuildsStore,
+    LogsStore,
+    IdempotencyStore,
+    WorkersStore,
+    UploadsStore,
+    QueueCountsStore,
+    DoomedBlobsStore,
+    StorageUseStore,
+  ];
   const sealed = [ParametersStore, SecretsStore];
   return [
     ...plain.map((Store) => ({
@@ -101,6 +116,7 @@ function stores(): Provider[] {
 function own(): Provider[] {
   return [
     StartBuild,
+    BlobRemoval,
     IdempotencyInterceptor,
     {
       provide: HealthChecks,

@@ -8,8 +8,18 @@ import type { Database } from '#store/database.js';
 import type { Listener } from '#store/listen.js';
 import type { MasterKey } from '#store/seal.js';
 
-/** The sections of the settings that the API reads. */
-export const API_SECTIONS = ['http', 'database', 'redis', 'storage', 'docker', 'source', 'logs', 'access'] as const;
+/** The sections of the settings that the API reads; of `worker` how long leases hold and how often rows are looked over. */
+export const API_SECTIONS = [
+  'http',
+  'database',
+  'redis',
+  'storage',
+  'worker',
+  'docker',
+  'source',
+  'logs',
+  'access',
+] as const;
 export type ApiSettings = Settings<(typeof API_SECTIONS)[number]>;
 
 export interface Connections {

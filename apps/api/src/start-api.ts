@@ -5,9 +5,12 @@ import { DiskBlobs } from '#blobs/disk-blobs.js';
 import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
+import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
 import { readMasterKey } from '#store/seal.js';
+import { Rounds } from '#upkeep/rounds.js';
+import { RowUpkeep } from '#upkeep/row-upkeep.js';
 import type { ApiSettings, Connections } from './connections.js';
 import { createApp } from './create-app.js';
 import { OpenStreams } from './log/event-stream.js';
@@ -37,11 +40,14 @@ export async function startApi(settings: ApiSettings, logger?: Logger): Promise<
       logger ?? createLogger({ level: settings.logs.logLevel, name: 'api' }),
       opened,
     );
+    const upkeep = upkeepOf(connections);
+    opened.push(() => upkeep.stop());
     const app = await createApp(connections);
     opened.push(() => app.close());
     const streams = app.get(OpenStreams);
     await app.listen(settings.http.port, settings.http.host);
     opened.push(async () => streams.shutDown());
+    upkeep.start(settings.worker.sweepMs);
     const url = listeningUrl(app.getHttpServer().address(), settings.http.host);
     let closing: Promise<void> | null = null;
     return { url, close: () => (closing ??= withGrace(closeAll(), () => app.getHttpServer().closeAllConnections())) };
@@ -65,6 +71,14 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
   const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
   const metrics = new Metrics({ process: true });
   return { settings, database, listener, queue, blobs, masterKey, logger, metrics };
+}
+
+/** What keeps rows and queue in order, for when no worker is there to do it. */
+function upkeepOf({ database, queue, settings, logger }: Connections): Rounds {
+  const { leaseMs, hostLostMs } = settings.worker;
+  const builds = new BuildsStore(database);
+  const rows = new RowUpkeep({ builds, queue, logger, leaseMs, hostLostMs, graceAtStart: true });
+  return new Rounds(() => rows.round());
 }
 
 function listeningUrl(address: unknown, host: string): string {

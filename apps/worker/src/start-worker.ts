@@ -30,6 +30,7 @@ import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { Adoption } from './adoption.js';
 import { BuildTurns } from './build.consumer.js';
+import { startCleanup } from './cleanup/start-cleanup.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
 import { Liveness } from './liveness.js';
@@ -42,6 +43,7 @@ import { StoreSecrets } from './ports/store-secrets.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
+import { WarmImages } from './warm-images.js';
 import { serveWorker } from './worker-http.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
@@ -54,6 +56,7 @@ export const WORKER_SECTIONS = [
   'docker',
   'source',
   'logs',
+  'keep',
   'access',
 ] as const;
 export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
@@ -173,7 +176,10 @@ export async function startWorker(
     backend,
     workers,
     logger,
+    minFreeBytes: settings.worker.minFreeBytes,
+    notes: () => warmImages.notes,
   });
+  const warmImages = new WarmImages({ backend, logger, images: settings.docker.warmImages });
   const liveness = await Liveness.start(dataDir, id, () => turns.names());
   const adoption = new Adoption({
     workerId: id,
@@ -205,6 +211,7 @@ export async function startWorker(
     idempotencyMs: settings.access.idempotencyMinutes * 60_000,
     leaseMs: settings.worker.leaseMs,
     hostLostMs: settings.worker.hostLostMs,
+    tidySockets: () => liveness.tidy(),
     swept: (count) => workerMetrics.swept.inc(count),
   });
   let http: Server | null = null;
@@ -217,10 +224,16 @@ export async function startWorker(
     });
   }
   await heartbeat.start();
-  await liveness.tidy();
   await adoption.start(settings.worker.sweepMs);
   consumer.start();
   sweep.start(settings.worker.sweepMs);
+  const cleanup = startCleanup({
+    ...{ settings: settings.keep, sourceTimeoutMs: settings.source.sourceTimeoutMs, dataDir, database, blobs, metrics },
+    hostId: await instanceId(dataDir),
+    leftovers: backend instanceof DockerBackend ? backend.leftovers : null,
+    logger,
+  });
+  warmImages.start(settings.docker.warmImagesMs);
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   /** Another worker of this host takes builds: it goes on with ours at once. */
@@ -242,6 +255,8 @@ export async function startWorker(
     await adoption.stop();
     await consumer.stopTaking();
     await sweep.stop();
+    await cleanup.stop();
+    await warmImages.stop();
     const late = new AbortController();
     clock.sleep((await hasSuccessor()) ? 0 : graceMs, late.signal).then(
       () => turns.handOverAll(),
@@ -293,6 +308,15 @@ async function dockerBackend(
     requireFirewall: docker.requireFirewall,
     firewallImage: docker.defaultImage,
     spoolLimitBytes: docker.spoolLimitBytes,
+    images: {
+      registryAuthFile: docker.registryAuthFile,
+      limits: {
+        timeoutMs: docker.imagePullTimeoutMs,
+        stallMs: docker.imagePullStallMs,
+        attempts: docker.imagePullAttempts,
+      },
+      accessCacheMs: docker.imageAccessMs,
+    },
     waiting: {
       max: docker.waitingMax,
       idleMs: docker.waitingIdleMs,

@@ -1,14 +1,14 @@
-// Mends what differs between the queue, the rows and the engine. Every worker does it, on a timer; each part is idempotent.
-import { Fault } from '#core/errors.js';
+// Mends what differs between the queue, the rows and the engine. Every worker does it, on a timer; each part is idempotent. What needs
+// no engine stands in libs/upkeep, since the API does it too.
 import type { Backend } from '#engine/backend/backend.js';
 import type { Logger } from '#observe/logger.js';
 import type { BuildQueue } from '#queue/producer.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { IdempotencyStore } from '#store/idempotency.store.js';
 import type { LogsStore } from '#store/logs.store.js';
+import { Rounds } from '#upkeep/rounds.js';
+import { RowUpkeep } from '#upkeep/row-upkeep.js';
 
-/** Waiting builds whose queue items are looked after in one sweep. */
-const MAX_REQUEUED = 100;
 const DAY_MS = 86_400_000;
 
 export interface SweepOptions {
@@ -29,62 +29,40 @@ export interface SweepOptions {
   /** What need not be soon (containers, partitions, old keys) is looked over at every n-th sweep. */
   everySlow: number;
   swept: (containers: number) => void;
+  /** Takes away what killed workers of this host left to be asked by. */
+  tidySockets: () => Promise<unknown>;
 }
 
 export class Sweep {
   private round = 0;
-  private troubleAt = -Infinity;
-  private timer: NodeJS.Timeout | null = null;
-  private running: Promise<void> = Promise.resolve();
+  private readonly rows: RowUpkeep;
+  private readonly rounds = new Rounds(() => this.sweep());
 
-  constructor(private readonly options: SweepOptions) {}
-
-  start(everyMs: number): void {
-    const again = (): void => {
-      this.running = this.sweep().finally(() => {
-        if (this.timer !== null) this.timer = setTimeout(again, everyMs).unref();
-      });
-    };
-    this.timer = setTimeout(again, 0).unref();
+  constructor(private readonly options: SweepOptions) {
+    this.rows = new RowUpkeep({ ...options, graceAtStart: false });
   }
 
-  async stop(): Promise<void> {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
-    await this.running;
+  start(everyMs: number): void {
+    this.rounds.start(everyMs);
+  }
+
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   /** One sweep. A part that fails is told and does not keep the others from their work. */
   async sweep(): Promise<void> {
-    const { builds, logger } = this.options;
-    const now = new Date();
-    await this.part('queue timeouts', async () => {
-      for (const id of await builds.expireQueued(now))
-        logger.info('build left the queue at its timeout', { build: id });
-    });
-    await this.part('lost builds', async () => {
-      // while the database was away no worker could renew its leases: each gets the time to
-      if (now.getTime() - this.troubleAt < this.options.leaseMs) return;
-      for (const id of await builds.settleLost(now, this.options.hostLostMs))
-        logger.warn('build settled: its worker was lost', { build: id });
-    });
-    await this.part('queue items', () => this.requeue());
-    if (this.round % this.options.everySlow === 0) await this.slowParts(now);
+    await this.rows.round();
+    if (this.round % this.options.everySlow === 0) await this.slowParts(new Date());
     this.round += 1;
   }
 
   private async slowParts(now: Date): Promise<void> {
     const { logs, idempotency, idempotencyMs } = this.options;
     await this.part('containers', () => this.containers());
+    await this.part('liveness sockets', () => this.options.tidySockets());
     await this.part('partitions', () => logs.ensurePartitions([now, new Date(now.getTime() + DAY_MS)]));
     await this.part('idempotency keys', () => idempotency.expire(now, idempotencyMs));
-  }
-
-  private async requeue(): Promise<void> {
-    const { builds, queue } = this.options;
-    if (!(await builds.hasClaimable())) return;
-    for (const id of await builds.queuedIds(MAX_REQUEUED)) await queue.add(id);
-    await queue.wake();
   }
 
   /** Containers that no running build owns. What other workers on this engine run is asked of the database first. */
@@ -114,7 +92,6 @@ export class Sweep {
     try {
       await work();
     } catch (error) {
-      if (error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE') this.troubleAt = Date.now();
       this.options.logger.warn(`sweep: ${what} failed`, { error });
     }
   }

@@ -2,10 +2,10 @@
 // Several processes may use one root. A key and a prefix of the same name cannot both be on disk (`a` beside `a/b`).
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
-import { Fault, Refusal } from '#core/errors.js';
+import { Fault, Refusal, isNoSpace } from '#core/errors.js';
 import { checkKey, checkPrefix } from './blob-key.js';
 import { Blobs, type BlobInfo } from './blobs.js';
 
@@ -35,7 +35,7 @@ export class DiskBlobs extends Blobs {
     } catch (thrown) {
       (data as Readable).destroy();
       await rm(temp, { force: true });
-      throw asStorageFault(signal?.aborted ? signal.reason : thrown, key);
+      throw await this.asStorageFault(signal?.aborted ? signal.reason : thrown, key);
     }
   }
 
@@ -99,6 +99,21 @@ export class DiskBlobs extends Blobs {
       removed += 1;
     }
     return removed;
+  }
+
+  private async asStorageFault(thrown: unknown, key: string): Promise<unknown> {
+    if (!isNoSpace(thrown)) return thrown;
+    const { bavail, blocks, bsize } = await statfs(this.temp);
+    const [free, total] = [bavail, blocks].map((count) => Math.floor((count * bsize) / 1024 ** 2));
+    return new Fault(
+      'STORAGE_FULL',
+      `The artifact storage is full (${free} of ${total} MiB free): no room for ${key}`,
+      {
+        cause: thrown,
+        retryable: true,
+        details: { disk: 'storage' },
+      },
+    );
   }
 
   /** Makes the object visible: one rename, then the folder's own entry is made durable. */
@@ -217,12 +232,6 @@ async function syncFolder(folder: string): Promise<void> {
 
 function partsOf(folder: string): string[] {
   return folder.split('/').filter((part) => part !== '' && part !== '.');
-}
-
-function asStorageFault(thrown: unknown, key: string): unknown {
-  const code = (thrown as NodeJS.ErrnoException | null)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return thrown;
-  return new Fault('STORAGE_FULL', `no space left to store ${key}`, { cause: thrown, retryable: true });
 }
 
 function missingAsNull(thrown: NodeJS.ErrnoException): null {

@@ -83,6 +83,11 @@ export const SECTIONS = {
       default: '45000',
       about: 'How long a claim holds without being renewed.',
     },
+    MIN_FREE_BYTES: {
+      schema: whole(0, 2 ** 50),
+      default: '1073741824',
+      about: "Free space of the data folder's and the engine's disk below which a worker takes no builds.",
+    },
     HOST_LOST_MS: {
       schema: whole(0, 86_400_000),
       default: '120000',
@@ -133,6 +138,41 @@ export const SECTIONS = {
       schema: whole(2 ** 20, 2 ** 40),
       default: '268435456',
       about: 'Output not yet stored at which a build is paused until it is.',
+    },
+    REGISTRY_AUTH_FILE: {
+      schema: z.string(),
+      default: '',
+      about: "Credentials of registries for all projects, in the form of Docker's config.json; empty: none.",
+    },
+    IMAGE_PULL_TIMEOUT_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '1800000',
+      about: 'How long pulling an image may take, its retries with it.',
+    },
+    IMAGE_PULL_STALL_MS: {
+      schema: whole(1_000, 3_600_000),
+      default: '120000',
+      about: 'A pull that hears nothing from the registry for so long is cut and tried again.',
+    },
+    IMAGE_PULL_ATTEMPTS: {
+      schema: whole(1, 20),
+      default: '4',
+      about: 'How often a registry in trouble is asked in all; a refusal is not asked again.',
+    },
+    IMAGE_ACCESS_MS: {
+      schema: whole(0, 3_600_000),
+      default: '60000',
+      about: "How long a registry's yes to a private image on this host holds for the same credential.",
+    },
+    WARM_IMAGES: {
+      schema: list,
+      default: '',
+      about: 'Images that a worker pulls at its start and keeps up to date.',
+    },
+    WARM_IMAGES_MS: {
+      schema: whole(10_000, 604_800_000),
+      default: '3600000',
+      about: 'How often the warm images are looked after.',
     },
     WAITING_MAX: {
       schema: whole(0, 1_000),
@@ -193,6 +233,68 @@ export const SECTIONS = {
       schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
       default: 'info',
       about: 'Diagnostics of the service itself.',
+    },
+  },
+  keep: {
+    CLEANUP_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '600000',
+      about: 'How often retention and budgets are looked after, first at the start of a worker.',
+    },
+    KEEP_BUILDS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '365',
+      about: 'Days that a build is kept; 0: for ever. A project may say otherwise, as of the next four.',
+    },
+    KEEP_BUILDS_COUNT: {
+      schema: whole(0, 1_000_000),
+      default: '10000',
+      about: 'Builds of a project that are kept, the newest; 0: any number.',
+    },
+    KEEP_LOGS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '90',
+      about: 'Days that a log is kept, never longer than its build; 0: as long as that.',
+    },
+    KEEP_ARTIFACTS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days that artifacts are kept; 0: as long as their build. Those of the newest success stay.',
+    },
+    KEEP_ARTIFACTS_COUNT: {
+      schema: whole(0, 1_000_000),
+      default: '0',
+      about: 'Builds of a project whose artifacts are kept, the newest that have some; 0: any number.',
+    },
+    KEEP_UPLOADS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days since its last use that an uploaded archive is kept which no project names; 0: for ever.',
+    },
+    CACHES_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '53687091200',
+      about: 'Caches of all projects together, least recently used go first; 0: no budget.',
+    },
+    CACHES_PROJECT_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '10737418240',
+      about: 'Caches of one project, least recently used go first; 0: no budget.',
+    },
+    CACHES_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about: 'Days since its last use that a cache is kept; 0: for ever.',
+    },
+    MIRRORS_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '21474836480',
+      about: 'Mirrors of repositories on a host, least recently used go first; 0: no budget.',
+    },
+    IMAGES_BYTES: {
+      schema: whole(0, 2 ** 52),
+      default: '53687091200',
+      about: 'Images that Kilnyard pulled onto a host, least recently used go first; 0: no budget.',
     },
   },
   access: {

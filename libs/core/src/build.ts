@@ -89,6 +89,8 @@ export interface Build {
   stopRequestedAt: Date | null;
   /** Set when the whole log is stored. */
   logSeal: LogSeal | null;
+  /** When retention took the log; what the seal tells is then all that is left of it. */
+  logExpiredAt: Date | null;
   /** The build that this one retries. */
   retryOf: BuildId | null;
   /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */
@@ -164,4 +166,6 @@ export interface Artifact {
   /** Key in the blob store: an object for ZIP, a prefix for NONE. */
   location: string;
   createdAt: Date;
+  /** When retention took its bytes. */
+  expiredAt?: Date;
 }

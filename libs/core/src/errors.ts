@@ -10,6 +10,8 @@ export const REFUSAL_CODES = [
   'BUILD_NOT_FOUND',
   'ATTEMPT_NOT_FOUND',
   'ARTIFACT_NOT_FOUND',
+  'ARTIFACT_EXPIRED',
+  'LOG_EXPIRED',
   'PARAMETER_NOT_FOUND',
   'SECRET_NOT_FOUND',
   'UPLOAD_NOT_FOUND',
@@ -131,6 +133,14 @@ export class Interrupt extends KilnyardError {
   constructor(readonly reason: InterruptReason) {
     super(`the build was interrupted: ${reason}`);
   }
+}
+
+/** Whether a call failed for want of room on a disk (or within a quota), as Node or a program's own words tell it. */
+export function isNoSpace(thrown: unknown): boolean {
+  const { code, stderr } = (thrown ?? {}) as { code?: unknown; stderr?: unknown };
+  return (
+    code === 'ENOSPC' || code === 'EDQUOT' || (typeof stderr === 'string' && /No space left on device/i.test(stderr))
+  );
 }
 
 /** The text of anything thrown, for a message or a log field. */

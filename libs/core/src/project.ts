@@ -2,6 +2,7 @@
 import type { ProjectId } from './ids.js';
 import type { ComputeType } from './compute-type.js';
 import type { RetryPolicy } from './retry.js';
+import type { ProjectRetention } from './retention.js';
 
 /** CodeBuild's source types that Kilnyard can fetch, and two of its own: GIT (any Git URL) and ARCHIVE (zip or tar.gz by URL or upload). */
 export const SOURCE_TYPES = [
@@ -69,9 +70,15 @@ export interface EnvironmentVariable {
   type: EnvironmentVariableType;
 }
 
+/** Kilnyard's own. ALWAYS: each build asks the registry what the image's tag means now. */
+export const IMAGE_PULL_POLICIES = ['IF_NOT_PRESENT', 'ALWAYS'] as const;
+export type ImagePullPolicy = (typeof IMAGE_PULL_POLICIES)[number];
+
 export interface ProjectEnvironment {
   type: 'LINUX_CONTAINER';
   image: string;
+  /** Absent: IF_NOT_PRESENT. */
+  imagePullPolicy?: ImagePullPolicy;
   computeType: ComputeType;
   environmentVariables: EnvironmentVariable[];
   privilegedMode: boolean;
@@ -112,6 +119,8 @@ export interface ProjectSettings {
   logsConfig?: Record<string, unknown>;
   /** Higher goes first; default 0, -100 to 100. Kilnyard's own. */
   priority: number;
+  /** How long builds, logs and artifacts are kept where it differs from the instance's. Kilnyard's own. */
+  retention?: ProjectRetention;
 }
 
 export interface Project {

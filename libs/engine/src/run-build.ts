@@ -23,6 +23,7 @@ import type { BuildRequest, BuildRun } from './build-run.js';
 import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
 import { buildspecFailure, downloadSource } from './phases/download-source.js';
+import { checkDisks, withDisks } from './phases/full-disk.js';
 import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
@@ -211,20 +212,36 @@ function isCommandPhase(phase: PhaseType): phase is CommandPhase {
 async function scriptOver(run: BuildRun): Promise<void> {
   await run.script!.end(run.signal);
   const patience = new AbortController();
-  const late = run.ports.clock.sleep(SCRIPT_EXIT_MS, patience.signal).then(
-    () => run.sandbox!.kill(),
-    () => undefined, // it ended in time
-  );
-  await run.sandbox!.wait();
+  const late = run.ports.clock
+    .sleep(SCRIPT_EXIT_MS, patience.signal)
+    .then(() => run.sandbox!.kill())
+    .catch(() => undefined); // it ended in time; or it cannot be killed now, and the wait below tells why
+  await unlessAborted(run.sandbox!.wait(), run.signal);
   patience.abort();
   await late;
-  await run.outputRead;
+  await unlessAborted(run.outputRead!, run.signal);
+  const { pumpEnded } = run.script!;
+  if (pumpEnded === null) return;
+  await checkDisks(run);
+  await run.log.say(
+    `The build ended the process that stores its output (exit status ${pumpEnded}); what came after is missing here`,
+  );
+}
+
+/** A stop or a timeout does not wait for an engine that tells nothing. Errors: the signal's reason; what `work` throws. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 /** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */
 async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> {
   // first cause wins: what broke because of an interrupt is that interrupt
-  const error: unknown = run.signal.aborted ? run.signal.reason : thrown;
+  const error = await withDisks(run, run.signal.aborted ? run.signal.reason : thrown);
   if (error instanceof Interrupt) return interrupted(error.reason);
   if (error instanceof PhaseFailure) return failed(error);
   if (error instanceof Refusal) {

@@ -49,6 +49,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     endedAt: row.endedAt,
     stopRequestedAt: row.stopRequestedAt,
     logSeal: toSeal(row),
+    logExpiredAt: row.logExpiredAt,
     retryOf: row.retryOf === null ? null : asBuildId(row.retryOf),
     version: row.version,
   };
@@ -136,5 +137,6 @@ export function toArtifact(row: BuildArtifact): Artifact {
   };
   if (row.sha256 !== null) artifact.sha256 = row.sha256;
   if (row.md5 !== null) artifact.md5 = row.md5;
+  if (row.expiredAt !== null) artifact.expiredAt = row.expiredAt;
   return artifact;
 }

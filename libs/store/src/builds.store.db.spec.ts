@@ -31,7 +31,7 @@ afterAll(async () => {
   await test?.drop();
 });
 beforeEach(async () => {
-  await db.query('TRUNCATE project, build, worker, log_chunk CASCADE');
+  await db.query('TRUNCATE project, build, worker, log_chunk, doomed_blob CASCADE');
 });
 
 async function project(name: string, over: Partial<ProjectSettings> = {}): Promise<Project> {
@@ -168,7 +168,8 @@ describe('get, list and delete', () => {
     await builds.addArtifact(lease, ARTIFACT);
     await expect(builds.delete(lease.buildId)).rejects.toMatchObject({ code: 'BUILD_IN_PROGRESS' });
     await builds.apply(lease, 'FAULT', [], new Date());
-    expect((await builds.delete(lease.buildId)).artifacts).toEqual([ARTIFACT]);
+    expect(await builds.delete(lease.buildId)).toEqual([ARTIFACT.location]);
+    expect((await db.query('SELECT location FROM doomed_blob')).rows).toEqual([{ location: ARTIFACT.location }]);
     expect((await db.query('SELECT 1 FROM log_chunk')).rowCount).toBe(0);
     await expect(builds.get(lease.buildId)).rejects.toMatchObject({ code: 'BUILD_NOT_FOUND' });
   });

@@ -9,7 +9,6 @@ import type {
   Lease,
   Waiting,
 } from '#core/build.js';
-import { Refusal } from '#core/errors.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
 import type { BuildStatus, PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
@@ -18,6 +17,7 @@ import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
 import { claimNext, type ClaimRequest } from './claim.js';
 import { createBuild, type NewBuild } from './create-build.js';
 import type { Database } from './database.js';
+import { deleteBuild } from './delete-builds.js';
 import { earlierAttempts } from './earlier-attempts.js';
 import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
 import type { Prisma } from './generated/client.js';
@@ -106,25 +106,12 @@ export class BuildsStore {
   }
 
   /**
-   * Deletes a build with its log. Out: what of it lies in the blob store, of all attempts, for the caller to delete.
+   * Deletes a build with its log. Out: what of it is doomed in the blob store (keys and prefixes), of all attempts: for the caller to
+   * delete and to tell DoomedBlobsStore; the cleanup does what the caller could not.
    * Errors: Refusal BUILD_NOT_FOUND, BUILD_IN_PROGRESS.
    */
-  async delete(id: BuildId): Promise<{ artifacts: Artifact[] }> {
-    const artifacts = await this.db.models((prisma) => prisma.buildArtifact.findMany({ where: { buildId: id } }));
-    await this.db.transaction(async (tx) => {
-      const { rows } = await tx.query<{ status: string; log_day: string }>(
-        'SELECT status, log_day::text FROM build WHERE id = $1 FOR UPDATE',
-        [id],
-      );
-      const row = rows[0];
-      if (row === undefined) throw buildNotFound(id);
-      if (row.status === 'IN_PROGRESS') {
-        throw new Refusal('BUILD_IN_PROGRESS', `build ${id} is in progress; stop it first`, { details: { id } });
-      }
-      await tx.query('DELETE FROM log_chunk WHERE build_id = $1 AND day = $2::date', [id, row.log_day]);
-      await tx.query('DELETE FROM build WHERE id = $1', [id]);
-    });
-    return { artifacts: artifacts.map(toArtifact) };
+  delete(id: BuildId): Promise<string[]> {
+    return deleteBuild(this.db, id);
   }
 
   /** Why a waiting build is not running yet, and its place; null for any other. See waiting.ts for what the figures mean. */

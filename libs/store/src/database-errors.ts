@@ -33,7 +33,11 @@ export function fromDatabaseError(thrown: unknown): unknown {
   if (thrown instanceof KilnyardError) return thrown;
   const codes = codesOf(thrown);
   if (codes.includes(DISK_FULL)) {
-    return new Fault('STORAGE_FULL', 'the database has no disk space left', { cause: thrown, retryable: true });
+    return new Fault('STORAGE_FULL', 'Postgres has no disk space left', {
+      cause: thrown,
+      retryable: true,
+      details: { disk: 'database' },
+    });
   }
   if (codes.some((code) => UNAVAILABLE.test(code) || SOCKET.has(code) || PRISMA.has(code)) || saysUnavailable(thrown)) {
     return new Fault('DATABASE_UNAVAILABLE', `the database does not answer: ${messageOf(thrown) || codes.join(' ')}`, {
@@ -56,6 +60,11 @@ export async function atDatabaseEdge<T>(work: () => Promise<T>): Promise<T> {
 /** True for a violated unique constraint, as the driver and as Prisma say it. */
 export function isUniqueViolation(thrown: unknown): boolean {
   return codesOf(thrown).some((code) => code === '23505' || code === 'P2002');
+}
+
+/** True where a row fits no partition of its table. */
+export function isMissingPartition(thrown: unknown): boolean {
+  return codesOf(thrown).includes('23514') && /no partition of relation/.test((thrown as Error).message);
 }
 
 /** True where Prisma found no row to change. */

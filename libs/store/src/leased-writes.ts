@@ -135,7 +135,7 @@ export function setCache(db: Database, lease: Lease, use: CacheUse): Promise<voi
 /** Writes down an artifact of this attempt; the same identifier again replaces it. */
 export async function addArtifact(db: Database, lease: Lease, artifact: Artifact): Promise<void> {
   const { rowCount } = await db.query(
-    `WITH held AS (UPDATE build SET version = version + 1 WHERE ${HOLDS_LEASE} RETURNING id, attempt),
+    `WITH held AS (UPDATE build SET version = version + 1, artifacts_kept = true WHERE ${HOLDS_LEASE} RETURNING id, attempt),
      added AS (
        INSERT INTO build_artifact (build_id, attempt, identifier, name, packaging, file_count, size_bytes, sha256, md5, location, created_at)
        SELECT id, attempt, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM held

@@ -5,11 +5,12 @@ import type { Lease } from '#core/build.js';
 import { Fault, messageOf } from '#core/errors.js';
 import type { LogChunk } from '#core/log-line.js';
 import type { Database } from './database.js';
-import { atDatabaseEdge } from './database-errors.js';
+import { atDatabaseEdge, isMissingPartition } from './database-errors.js';
 import { HOLDS_LEASE, leaseLost, leaseValues } from './leased-writes.js';
 import { BUILD_CHANNEL } from './listen.js';
 import { storedJson } from './stored-json.js';
 import { chunkWithFirstSeq, deflateBody, readLogState } from './log-chunks.js';
+import { dayFromText, ensureLogPartitions } from './log-partitions.js';
 
 /** How long an append tries again while the database does not answer. */
 export const LOG_APPEND_RETRY_MS = 60_000;
@@ -69,6 +70,11 @@ export async function appendChunk(
       await appendOnce(db, lease, chunk, values);
       return;
     } catch (error) {
+      if (isMissingPartition(error)) {
+        // nobody made it ahead: no worker ran on the day on which the build was queued
+        await ensureLogPartitions(db, [dayFromText((await readLogState(db, lease.buildId)).day)]);
+        continue;
+      }
       if (!(error instanceof Fault && error.retryable)) throw error;
       if (performance.now() + pauseMs > giveUpAt) {
         throw new Fault(

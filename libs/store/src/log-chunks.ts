@@ -30,6 +30,8 @@ export interface LogState extends LogPlace {
   open: boolean;
   /** Null while it is not sealed. */
   seal: LogSeal | null;
+  /** When retention took the log. */
+  expiredAt: Date | null;
 }
 
 interface LogStateRow {
@@ -41,6 +43,7 @@ interface LogStateRow {
   bytes: string | null;
   sha256: string | null;
   cut: boolean;
+  expired: Date | null;
   [column: string]: unknown;
 }
 
@@ -54,20 +57,21 @@ export async function readLogState(db: Database, buildId: BuildId, attempt?: num
        CASE WHEN a.attempt IS NULL THEN b.log_line_count ELSE a.log_line_count END AS lines,
        CASE WHEN a.attempt IS NULL THEN b.log_byte_count ELSE a.log_byte_count END AS bytes,
        CASE WHEN a.attempt IS NULL THEN b.log_sha256 ELSE a.log_sha256 END AS sha256,
-       CASE WHEN a.attempt IS NULL THEN b.log_cut ELSE a.log_cut END AS cut
+       CASE WHEN a.attempt IS NULL THEN b.log_cut ELSE a.log_cut END AS cut,
+       b.log_expired_at AS expired
      FROM build b LEFT JOIN build_attempt a ON a.build_id = b.id AND a.attempt = coalesce($2::int, b.attempt)
      WHERE b.id = $1`,
     [buildId, attempt ?? null],
   );
   const row = rows[0];
   if (row === undefined) throw buildNotFound(buildId);
-  const { day } = row;
+  const { day, expired: expiredAt } = row;
   const of = attempt ?? row.attempt;
   if (of < 0 || of > row.attempt) throw attemptNotFound(buildId, of, row.attempt);
   const latest = of === row.attempt;
-  if (!latest && !row.followed) return { buildId, attempt: of, day, open: false, seal: null };
+  if (!latest && !row.followed) return { buildId, attempt: of, day, open: false, seal: null, expiredAt };
   const seal = sealOf(row);
-  return { buildId, attempt: of, day, open: latest && !row.followed && seal === null, seal };
+  return { buildId, attempt: of, day, open: latest && !row.followed && seal === null, seal, expiredAt };
 }
 
 function sealOf({ lines, bytes, sha256, cut }: LogStateRow): LogSeal | null {

@@ -8,6 +8,7 @@ import { newTestDatabase, type TestDatabase } from '#testing/database.js';
 import { newLogChunk, newLogSeal, newProjectSettings } from '#testing/factories.js';
 import { BuildsStore } from './builds.store.js';
 import { Database } from './database.js';
+import { logPartitions } from './log-partitions.js';
 import { LogsStore } from './logs.store.js';
 import { ProjectsStore } from './projects.store.js';
 
@@ -236,17 +237,19 @@ describe('races and failures', () => {
 describe('partitions', () => {
   const day = new Date('2031-05-06T23:59:59.000Z');
 
-  it('are made once by many callers at once, and take over what fell into the default one', async () => {
-    await db.query(
-      `INSERT INTO log_chunk (build_id, attempt, day, first_seq, line_count, first_byte, byte_count, header, body)
-       VALUES (gen_random_uuid(), 1, '2031-05-06', 0, 1, 0, 1, '', ''), (gen_random_uuid(), 1, '2031-05-07', 0, 1, 0, 1, '', '')`,
-    );
+  it('are made once by many callers at once', async () => {
     await Promise.all(Array.from({ length: 6 }, () => logs.ensurePartitions([day])));
     await logs.ensurePartitions([day]);
-    const { rows } = await db.query<{ name: string }>(
-      'SELECT tableoid::regclass::text AS name FROM log_chunk ORDER BY day',
-    );
-    expect(rows.map((row) => row.name)).toEqual(['log_chunk_20310506', 'log_chunk_default']);
+    const names = (await logPartitions(db)).map((partition) => partition.name);
+    expect(names.filter((name) => name === 'log_chunk_20310506')).toHaveLength(1);
+  });
+
+  it('are made by an append that finds none: no worker ran on the day on which its build was queued', async () => {
+    await db.query(`UPDATE build SET log_day = '2031-07-01' WHERE id = $1`, [lease.buildId]);
+    for (const chunk of chain(['a'], ['b'])) await logs.append(lease, chunk);
+    expect((await read(0, 10)).lines.map((line) => line.text)).toEqual(['a', 'b']);
+    const { rows } = await db.query('SELECT DISTINCT tableoid::regclass::text AS name FROM log_chunk');
+    expect(rows).toEqual([{ name: 'log_chunk_20310701' }]);
   });
 
   it('let builds append while they are made, in the partition of the day on which the build was queued', async () => {

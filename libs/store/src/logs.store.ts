@@ -2,11 +2,20 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Lease } from '#core/build.js';
 import { linesOf } from '#core/chunk-codec.js';
+import { Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
 import { appendChunk } from './log-append.js';
-import { chunksFromSeq, endToGoOnFrom, rawBytes, readLogState, storedEnd, type LogPlace } from './log-chunks.js';
+import {
+  chunksFromSeq,
+  endToGoOnFrom,
+  type LogPlace,
+  type LogState,
+  rawBytes,
+  readLogState,
+  storedEnd,
+} from './log-chunks.js';
 import { ensureLogPartitions } from './log-partitions.js';
 import { sealLog } from './log-seal.js';
 
@@ -51,7 +60,7 @@ export class LogsStore {
    * Lines from `fromSeq` on, at most `limit` and about READ_MAX_BYTES of text.
    * In: `attempt` absent for the latest. Out: `nextSeq` to ask on with; `complete` when no line of that attempt will ever follow (its log
    * is sealed, or it was followed by another).
-   * Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND.
+   * Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND, LOG_EXPIRED.
    */
   async read(request: {
     buildId: BuildId;
@@ -60,7 +69,7 @@ export class LogsStore {
     limit: number;
   }): Promise<{ lines: LogLine[]; nextSeq: number; complete: boolean }> {
     // The seal is read before the lines: what it covers is stored by then.
-    const log = await readLogState(this.db, request.buildId, request.attempt);
+    const log = await this.kept(request.buildId, request.attempt);
     const lines: LogLine[] = [];
     let nextSeq = request.fromSeq;
     let atEnd = false;
@@ -76,18 +85,20 @@ export class LogsStore {
       atEnd = chunks.length < READ_BATCH && lines.length < request.limit;
     }
     const complete = !log.open && (log.seal === null ? atEnd : nextSeq >= log.seal.lineCount);
+    // without a seal nothing tells a log that ends here from one that retention took while it was read
+    if (complete && log.seal === null) await this.kept(request.buildId, request.attempt);
     return { lines, nextSeq, complete };
   }
 
-  /** Where the log of an attempt lies, which stays the same. Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND. */
+  /** Where the log of an attempt lies, which stays the same. Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND, LOG_EXPIRED. */
   async place(buildId: BuildId, attempt: number): Promise<LogPlace> {
-    const { day } = await readLogState(this.db, buildId, attempt);
+    const { day } = await this.kept(buildId, attempt);
     return { buildId, attempt, day };
   }
 
   /**
    * Whole chunks from the one that holds line `fromSeq` on, in order, at most `limit`: one statement. None when nothing is stored from
-   * there on, be it that the build was deleted.
+   * there on, be it that the build was deleted or retention took its log; `size` tells of that.
    */
   chunks(place: LogPlace, fromSeq: number, limit: number): Promise<LogChunk[]> {
     return chunksFromSeq(this.db, place, fromSeq, limit);
@@ -95,25 +106,48 @@ export class LogsStore {
 
   /**
    * Bytes [start, end], both inclusive, of the raw log as far as it is stored, chunk by chunk with one in memory at a time.
-   * Errors: Refusal BUILD_NOT_FOUND, at the first pull.
+   * Errors: Refusal BUILD_NOT_FOUND, LOG_EXPIRED, at the first pull; LOG_EXPIRED also in the middle, never a log cut short in silence.
    */
   async *readRaw(request: { buildId: BuildId; attempt?: number; start: number; end: number }): AsyncGenerator<Buffer> {
-    const log = await readLogState(this.db, request.buildId, request.attempt);
-    yield* rawBytes(this.db, log, request.start, request.end);
+    const log = await this.kept(request.buildId, request.attempt);
+    let at = request.start;
+    for await (const bytes of rawBytes(this.db, log, request.start, request.end)) {
+      at += bytes.length;
+      yield bytes;
+    }
+    if (at <= request.end) await this.kept(request.buildId, request.attempt);
   }
 
-  /** How much is stored, and the seal once there is one. Errors: Refusal BUILD_NOT_FOUND. */
+  /** How much is stored, and the seal once there is one. Errors: Refusal BUILD_NOT_FOUND, LOG_EXPIRED. */
   async size(
     buildId: BuildId,
     attempt?: number,
   ): Promise<{ lineCount: number; byteCount: number; seal: LogSeal | null; attempt: number }> {
-    const log = await readLogState(this.db, buildId, attempt);
+    const log = await this.kept(buildId, attempt);
     const end = log.seal ?? (await storedEnd(this.db, log));
     return { lineCount: end.lineCount, byteCount: end.byteCount, seal: log.seal, attempt: log.attempt };
+  }
+
+  private async kept(buildId: BuildId, attempt?: number): Promise<LogState> {
+    const log = await readLogState(this.db, buildId, attempt);
+    if (log.expiredAt === null) return log;
+    throw logExpired(log.expiredAt);
   }
 
   /** Makes the partitions of these UTC days where they are missing; idempotent, safe from several processes at once. */
   async ensurePartitions(days: Date[]): Promise<void> {
     await ensureLogPartitions(this.db, days);
   }
+}
+
+/** What a reader is told of a log that retention has taken. */
+export function logExpired(at: Date): Refusal {
+  const expiredAt = at.toISOString();
+  return new Refusal(
+    'LOG_EXPIRED',
+    `the log of this build was kept until ${expiredAt}, as its project's retention says`,
+    {
+      details: { expiredAt },
+    },
+  );
 }

@@ -1,11 +1,13 @@
 // Projects: a name and the settings that its builds copy.
 import { randomUUID } from 'node:crypto';
+import { cachePrefix } from '#core/blob-places.js';
 import { Refusal } from '#core/errors.js';
 import { asProjectId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import type { Database } from './database.js';
 import { isMissingRow, isUniqueViolation } from './database-errors.js';
 import type { Prisma, Project as ProjectModel } from './generated/client.js';
+import { doom } from './doomed-blobs.store.js';
 import { cursorTime, type Page, readCursor, toPage } from './page.js';
 import { storedJson } from './stored-json.js';
 
@@ -49,10 +51,19 @@ export class ProjectsStore {
     );
   }
 
-  /** Out: false when there was none. Its builds stay readable by id, and those that wait still run; its cache entries go. */
-  async delete(name: string): Promise<boolean> {
-    const { count } = await this.db.models((prisma) => prisma.project.deleteMany({ where: { name } }));
-    return count > 0;
+  /**
+   * Its builds stay readable by id, and those that wait still run; its cache entries go.
+   * Out: null when there was none; else what of it is doomed in the blob store, for the caller to delete and to tell DoomedBlobsStore.
+   */
+  async delete(name: string): Promise<string[] | null> {
+    return this.db.transaction(async (tx) => {
+      const { rows } = await tx.query<{ id: string }>('DELETE FROM project WHERE name = $1 RETURNING id', [name]);
+      const row = rows[0];
+      if (row === undefined) return null;
+      const doomed = [cachePrefix(row.id)];
+      await doom(tx, doomed, 0);
+      return doomed;
+    });
   }
 
   /** A page, in the order asked for (by name among equals). Errors: Refusal INVALID_INPUT (cursor). */

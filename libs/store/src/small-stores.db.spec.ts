@@ -37,7 +37,8 @@ describe('ProjectsStore', () => {
     expect(await projects.get('demo')).toEqual(made);
     await expect(projects.create('demo', newProjectSettings())).rejects.toMatchObject({ code: 'PROJECT_EXISTS' });
     expect((await projects.update('demo', newProjectSettings({ priority: 3 }))).settings.priority).toBe(3);
-    expect([await projects.delete('demo'), await projects.delete('demo')]).toEqual([true, false]);
+    const { id } = await projects.get('demo');
+    expect([await projects.delete('demo'), await projects.delete('demo')]).toEqual([[`caches/${id}/`], null]);
     await expect(projects.get('demo')).rejects.toMatchObject({ code: 'PROJECT_NOT_FOUND' });
     await expect(projects.update('demo', newProjectSettings())).rejects.toMatchObject({ code: 'PROJECT_NOT_FOUND' });
   });

@@ -12,22 +12,30 @@ export interface Upload {
   /** Key in the blob store. */
   location: string;
   createdAt: Date;
+  /** By a build that fetched it; true to LAST_USED_MS. */
+  lastUsedAt: Date;
 }
+
+/** lastUsedAt is no truer than this, so that a busy upload does not write a row for each build. */
+const LAST_USED_MS = 86_400_000;
 
 export class UploadsStore {
   constructor(private readonly db: Database) {}
 
-  async add(upload: Omit<Upload, 'createdAt'>): Promise<void> {
+  async add(upload: Omit<Upload, 'createdAt' | 'lastUsedAt'>): Promise<void> {
     await this.db.models((prisma) => prisma.sourceUpload.create({ data: upload }));
   }
 
-  /** Errors: Refusal UPLOAD_NOT_FOUND, also for what is no uuid. */
+  /** For a build that fetches it: it counts as used. Errors: Refusal UPLOAD_NOT_FOUND, also for what is no uuid. */
   async get(id: string): Promise<Upload> {
     const row = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)
       ? await this.db.models((prisma) => prisma.sourceUpload.findUnique({ where: { id } }))
       : null;
     if (row === null)
       throw new Refusal('UPLOAD_NOT_FOUND', `there is no upload ${id.slice(0, 100)}`, { details: { id } });
+    if (Date.now() - row.lastUsedAt.getTime() > LAST_USED_MS) {
+      await this.db.query('UPDATE source_upload SET last_used_at = now() WHERE id = $1', [id]);
+    }
     return { ...row, sizeBytes: Number(row.sizeBytes) };
   }
 }

@@ -102,13 +102,14 @@ export class HouseClient {
     throw new Error(`${id} ended without saying ${text}`);
   }
 
-  /** All lines, by pages. */
-  async lines(id: string): Promise<ReceivedLine[]> {
+  /** All lines, by pages: of the latest attempt, or of the one that is named. */
+  async lines(id: string, attempt?: number): Promise<ReceivedLine[]> {
+    const which = attempt === undefined ? '' : `&attempt=${attempt}`;
     const lines: ReceivedLine[] = [];
     for (let cursor: string | null = '0'; cursor !== null;) {
       const page: { lines: ReceivedLine[]; nextCursor: string | null; complete: boolean } = await this.json(
         'GET',
-        `/v1/builds/${id}/log?limit=10000&cursor=${cursor}`,
+        `/v1/builds/${id}/log?limit=10000&cursor=${cursor}${which}`,
       );
       lines.push(...page.lines);
       cursor = page.lines.length === 0 ? null : page.nextCursor;
@@ -117,8 +118,8 @@ export class HouseClient {
   }
 
   /** Lines that are not Kilnyard's own `[Container] …`. */
-  async output(id: string): Promise<string[]> {
-    return (await this.lines(id)).map(({ text }) => text).filter((text) => !text.startsWith('[Container] '));
+  async output(id: string, attempt?: number): Promise<string[]> {
+    return (await this.lines(id, attempt)).map(({ text }) => text).filter((text) => !text.startsWith('[Container] '));
   }
 
   async raw(id: string): Promise<Buffer> {

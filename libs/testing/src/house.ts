@@ -13,7 +13,7 @@ import { FakeBackend } from '#engine/backend/fake/fake-backend.js';
 import { SILENT } from '#observe/logger.js';
 import { Database } from '#store/database.js';
 import { newTestDatabase } from './database.js';
-import { containersLeft } from './docker-leaks.js';
+import { containersLeft, containersOf } from './docker-leaks.js';
 import { newGitHost, type GitHost } from './git-host.js';
 import { HouseClient } from './house-client.js';
 import { MovedClock } from './moved-clock.js';
@@ -106,6 +106,10 @@ export class House {
   async stop(): Promise<void> {
     const leaks = await this.leaks();
     for (const { running } of this.workers) await running.close(0);
+    // a worker takes its waiting containers and its mark along
+    const folders = await namesIn(join(this.dataDir, 'sandboxes'));
+    if (leaks.length === 0)
+      leaks.push(...folders, ...(this.backend === 'docker' ? await containersOf(this.dataDir) : []));
     await this.api.close();
     await this.git.close();
     await this.database.close();
@@ -128,7 +132,9 @@ export class House {
   /** Folders and containers of builds that are there now. */
   async sandboxes(): Promise<string[]> {
     const root = join(this.dataDir, 'sandboxes');
-    return [...(await namesIn(root)), ...(this.backend === 'docker' ? await containersLeft(this.dataDir) : [])];
+    if (this.backend === 'fake') return namesIn(root);
+    const ofBuilds = (await namesIn(root)).filter((name) => !/^(waiting|alive)-/.test(name));
+    return [...ofBuilds, ...(await containersLeft(this.dataDir)).map((id) => `container ${id}`)];
   }
 }
 

@@ -8,6 +8,7 @@ export interface ReceivedEvent {
     lines?: ReceivedLine[];
     buildStatus?: string;
     currentPhase?: string;
+    attempt?: number;
     lineCount?: number;
     sha256?: string | null;
     complete?: boolean;

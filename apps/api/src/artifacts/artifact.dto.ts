@@ -15,6 +15,7 @@ export const artifactView = z
     downloadUrl: z.string().meta({ description: 'The zip; for a folder, the folder zipped on the fly.' }),
     filesUrl: z.string().nullable().meta({ description: 'List of the files of a folder; null for a zip.' }),
     createdAt: timestamp,
+    expiredAt: timestamp.nullable().meta({ description: 'When retention took its bytes; a download answers 410.' }),
   })
   .meta({ id: 'Artifact' });
 export const artifactList = z.object({ items: z.array(artifactView) }).meta({ id: 'ArtifactList' });
@@ -28,7 +29,7 @@ export const artifactFiles = z
 
 /** `buildId`: the public id. */
 export function toArtifactView(buildId: string, artifact: Artifact): z.infer<typeof artifactView> {
-  const { identifier, name, packaging, fileCount, sizeBytes, sha256, createdAt } = artifact;
+  const { identifier, name, packaging, fileCount, sizeBytes, sha256, createdAt, expiredAt } = artifact;
   const base = artifactUrl(buildId, identifier);
   return {
     identifier,
@@ -40,6 +41,7 @@ export function toArtifactView(buildId: string, artifact: Artifact): z.infer<typ
     downloadUrl: packaging === 'ZIP' ? base : `${base}?format=zip`,
     filesUrl: packaging === 'ZIP' ? null : `${base}/files`,
     createdAt: createdAt.toISOString(),
+    expiredAt: expiredAt?.toISOString() ?? null,
   };
 }
 

@@ -58,6 +58,7 @@ export class ArtifactsController {
           downloadUrl: EXAMPLE_URL,
           filesUrl: null,
           createdAt: '2026-01-05T09:02:00.000Z',
+          expiredAt: null,
         },
       ],
     },
@@ -76,7 +77,7 @@ export class ArtifactsController {
     params: ARTIFACT_PARAM,
     content: BINARY,
     headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`; not for a folder.' } },
-    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'ARTIFACT_EXPIRED', 'RANGE_NOT_SATISFIABLE'],
   })
   async download(
     @Param('id') id: string,
@@ -121,7 +122,7 @@ export class ArtifactsController {
       items: [{ path: 'dist/index.js', sizeBytes: 512, downloadUrl: `${EXAMPLE_URL}/files/dist/index.js` }],
       truncated: false,
     },
-    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND'],
+    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'ARTIFACT_EXPIRED'],
   })
   async files(@Param('id') id: string, @Param('artifact') identifier: string): Promise<z.infer<typeof artifactFiles>> {
     const { location } = await this.folder(id, identifier);
@@ -146,7 +147,7 @@ export class ArtifactsController {
     params: { ...ARTIFACT_PARAM, path: { description: 'Path of the file.', example: 'dist/index.js' } },
     content: BINARY,
     headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`.' } },
-    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'ARTIFACT_EXPIRED', 'RANGE_NOT_SATISFIABLE'],
   })
   async file(
     @Param('id') id: string,
@@ -185,7 +186,7 @@ export class ArtifactsController {
     const { artifacts } = await this.artifactsOf(id);
     const wanted = identifier === PRIMARY_ARTIFACT ? '' : identifier;
     const found = artifacts.find((artifact) => artifact.identifier === wanted);
-    if (found !== undefined) return found;
+    if (found !== undefined) return kept(found);
     const have = artifacts.map((artifact) => artifact.identifier || PRIMARY_ARTIFACT).join(', ');
     throw new Refusal(
       'ARTIFACT_NOT_FOUND',
@@ -198,4 +199,13 @@ export class ArtifactsController {
     if (artifact.packaging === 'NONE') return artifact;
     throw new Refusal('ARTIFACT_NOT_FOUND', 'this artifact is a zip: download it as a whole');
   }
+}
+
+/** Errors: Refusal ARTIFACT_EXPIRED. */
+function kept(artifact: Artifact): Artifact {
+  if (artifact.expiredAt === undefined) return artifact;
+  const expiredAt = artifact.expiredAt.toISOString();
+  throw new Refusal('ARTIFACT_EXPIRED', `this artifact was kept until ${expiredAt}, as its project's retention says`, {
+    details: { expiredAt },
+  });
 }

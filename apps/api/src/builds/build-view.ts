@@ -43,7 +43,12 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
     stopRequested: build.stopRequestedAt !== null,
     waiting,
-    log: viewOfSeal(build.logSeal),
+    log: {
+      ...viewOfSeal(build.logSeal),
+      state: logState(build),
+      complete: logState(build) === 'complete',
+      expiredAt: build.logExpiredAt?.toISOString() ?? null,
+    },
     autoRetry: {
       limit: settings.autoRetryLimit ?? 0,
       number: build.attempts.filter(({ retriedAs }) => retriedAs === 'AUTO_RETRY').length,
@@ -52,7 +57,7 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
   };
 }
 
-function viewOfSeal(seal: LogSeal | null): BuildView['log'] {
+function viewOfSeal(seal: LogSeal | null): BuildView['attempts'][number]['log'] {
   return {
     complete: seal !== null && seal.cut !== true,
     lineCount: seal?.lineCount ?? null,
@@ -78,6 +83,12 @@ function viewOfAttempt(one: Attempt, links: string): BuildView['attempts'][numbe
     log: viewOfSeal(one.logSeal),
     ...(retriedAs === null ? {} : { phases: one.phases.map(viewOfPhase) }),
   };
+}
+
+function logState({ logSeal, logExpiredAt }: Build): BuildView['log']['state'] {
+  if (logExpiredAt !== null) return 'expired';
+  if (logSeal === null) return 'open';
+  return logSeal.cut === true ? 'cut' : 'complete';
 }
 
 function viewOfPhase(phase: Phase): BuildView['phases'][number] {

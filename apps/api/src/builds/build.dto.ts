@@ -185,7 +185,15 @@ export const buildView = z
     retryOf: z.string().nullable(),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),
-    log: logView.meta({ description: 'Of the latest attempt.' }),
+    log: logView
+      .extend({
+        state: z.enum(['open', 'complete', 'cut', 'expired']).meta({
+          description:
+            'open: more may come; complete: all of it is stored; cut: its worker was lost, and so may be the last lines; expired: retention has taken it, and the figures are what it was.',
+        }),
+        expiredAt: timestamp.nullable(),
+      })
+      .meta({ description: 'Of the latest attempt.' }),
     autoRetry: z.object({
       limit: z.int().meta({ description: 'autoRetryLimit of this build.' }),
       number: z.int().meta({ description: 'Retries made so far that count against it.' }),

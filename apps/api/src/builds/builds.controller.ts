@@ -1,14 +1,12 @@
 // Builds over HTTP: start, list, look, stop, retry, delete.
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import type { Build, BuildOverrides } from '#core/build.js';
 import { parseBuildId } from '#core/ids.js';
-import type { Logger } from '#observe/logger.js';
-import { Blobs } from '#blobs/blobs.js';
 import { BuildsStore } from '#store/builds.store.js';
 import type { Page } from '#store/page.js';
-import { LOGGER } from '../connections.js';
+import { BlobRemoval } from '../artifacts/blob-removal.js';
 import { Describe } from '../docs/describe.js';
 import { BUILD_PARAM, EXAMPLE_BUILD_VIEW } from '../docs/examples.js';
 import { Asking, type Principal } from '../http/authenticate.js';
@@ -33,8 +31,7 @@ export class BuildsController {
   constructor(
     private readonly builds: BuildsStore,
     private readonly starter: StartBuild,
-    private readonly blobs: Blobs,
-    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly removal: BlobRemoval,
   ) {}
 
   @Post('projects/:name/builds')
@@ -149,13 +146,7 @@ export class BuildsController {
     errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'BUILD_IN_PROGRESS'],
   })
   async delete(@Param('id') id: string): Promise<void> {
-    const { artifacts } = await this.builds.delete(parseBuildId(id).id);
-    for (const { packaging, location } of artifacts) {
-      // The build is gone either way; what could not be removed is named, so that an operator can.
-      await (packaging === 'ZIP' ? this.blobs.delete(location) : this.blobs.deletePrefix(`${location}/`)).catch(
-        (error: unknown) => this.logger.error('artifact of a deleted build is left over', { location, error }),
-      );
-    }
+    await this.removal.now(await this.builds.delete(parseBuildId(id).id));
   }
 
   private async show(build: Build): Promise<BuildView> {

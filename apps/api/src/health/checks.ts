@@ -10,13 +10,16 @@ import { judgeWorkers, type Check, type ComponentName } from './health.js';
 export const LOW_DISK_BYTES = 1024 ** 3;
 
 export function checksOf(on: {
-  database: Pick<Database, 'ping'>;
+  database: Pick<Database, 'ping' | 'isFull'>;
   queue: Pick<BuildQueue, 'ping'>;
   workers: Pick<WorkersStore, 'list'>;
   dataDir: string;
 }): Record<ComponentName, Check> {
   return {
-    database: () => on.database.ping(),
+    database: async () => {
+      await on.database.ping();
+      return on.database.isFull ? 'The disk of Postgres is full: nothing can be written.' : '';
+    },
     redis: async () => void (await on.queue.ping()),
     workers: async () => judgeWorkers(await on.workers.list(), Date.now()),
     storage: async () => {

@@ -14,6 +14,8 @@ const STATUSES: Record<string, number> = {
   BUILD_NOT_FOUND: 404,
   ATTEMPT_NOT_FOUND: 404,
   ARTIFACT_NOT_FOUND: 404,
+  ARTIFACT_EXPIRED: 410,
+  LOG_EXPIRED: 410,
   PARAMETER_NOT_FOUND: 404,
   SECRET_NOT_FOUND: 404,
   UPLOAD_NOT_FOUND: 404,
@@ -69,6 +71,7 @@ describe('toProblem', () => {
   it.each([
     ['401 says how to authenticate', new Refusal('UNAUTHENTICATED', 'x'), 'www-authenticate'],
     ['503 says when to try again', new Fault('DATABASE_UNAVAILABLE', 'x'), 'retry-after'],
+    ['507 says when to try again', new Fault('STORAGE_FULL', 'x'), 'retry-after'],
     ['429 says when to try again', new Refusal('LIMIT_EXCEEDED', 'x'), 'retry-after'],
     ['405 says what is allowed', new HttpRefusal('METHOD_NOT_ALLOWED', 'x', { headers: { allow: 'GET' } }), 'allow'],
   ])('%s', (_, error, header) => {

@@ -8,7 +8,7 @@ import type { Build } from '#core/build.js';
 import { parseBuildId } from '#core/ids.js';
 import type { Logger } from '#observe/logger.js';
 import { BuildsStore } from '#store/builds.store.js';
-import { LogsStore } from '#store/logs.store.js';
+import { logExpired, LogsStore } from '#store/logs.store.js';
 import { LOGGER } from '../connections.js';
 import { Describe } from '../docs/describe.js';
 import { BUILD_PARAM } from '../docs/examples.js';
@@ -44,6 +44,7 @@ export class LogController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const build = await this.builds.get(parseBuildId(id).id);
+    if (build.logExpiredAt !== null) throw logExpired(build.logExpiredAt); // before a stream begins: its status is 200
     const stream = wantsStream(request.headers.accept);
     const lastId = stream ? request.headers['last-event-id'] : undefined;
     const from = await this.startOf(build, query, typeof lastId === 'string' ? lastId : '');

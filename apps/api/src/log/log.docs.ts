@@ -52,7 +52,7 @@ A reader that reconnects with the \`Last-Event-ID\` that it saw last (browsers a
       description: 'For the stream: the id that was seen last; takes precedence over the query.',
     },
   },
-  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND'],
+  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND', 'LOG_EXPIRED'],
 };
 
 export const RAW_ROUTE: Description = {
@@ -66,5 +66,5 @@ export const RAW_ROUTE: Description = {
     },
   },
   headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`.' } },
-  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND', 'LOG_EXPIRED', 'RANGE_NOT_SATISFIABLE'],
 };

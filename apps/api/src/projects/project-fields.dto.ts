@@ -2,7 +2,7 @@
 // The OpenAPI document is made of these same schemas.
 import { z } from 'zod';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
-import { SOURCE_TYPES } from '#core/project.js';
+import { IMAGE_PULL_POLICIES, SOURCE_TYPES } from '#core/project.js';
 import { DEFAULT_RETRY_CAUSES, MAX_AUTO_RETRIES, RETRY_CAUSES } from '#core/retry.js';
 import { imageMistake } from './image-name.js';
 import { sourceMistakes } from './source-checks.js';
@@ -200,12 +200,16 @@ export const registryCredential = z
   .strictObject({ credential: noControl(text(512)), credentialProvider: z.literal('SECRETS_MANAGER') })
   .meta({ id: 'RegistryCredential' });
 export const imagePullCredentialsType = z.enum(['CODEBUILD', 'SERVICE_ROLE']);
+export const imagePullPolicy = z.enum(IMAGE_PULL_POLICIES);
 export const computeType = z.enum(COMPUTE_TYPE_NAMES);
 
 export const environment = z
   .strictObject({
     type: z.literal('LINUX_CONTAINER').default('LINUX_CONTAINER'),
     image: imageName.optional().meta({ description: "Absent: the service's default image." }),
+    imagePullPolicy: imagePullPolicy
+      .optional()
+      .meta({ description: 'Absent: IF_NOT_PRESENT. ALWAYS: each build asks the registry what the tag means now.' }),
     computeType: computeType.default('BUILD_GENERAL1_SMALL'),
     environmentVariables: environmentVariables.default([]),
     privilegedMode: z
@@ -260,6 +264,23 @@ export const retryPolicy = z
   .meta({
     id: 'RetryPolicy',
     description: `Which ends of a build autoRetryLimit is for; absent: ${DEFAULT_RETRY_CAUSES.join(', ')}.`,
+  });
+const days = z.int().min(0).max(36_500);
+const count = z.int().min(0).max(1_000_000);
+export const retention = z
+  .strictObject({
+    buildsDays: days.optional().meta({ description: 'Days that a build is kept.' }),
+    buildsCount: count.optional().meta({ description: 'Builds that are kept, the newest.' }),
+    logsDays: days.optional().meta({ description: 'Days that a log is kept; never longer than its build.' }),
+    artifactsDays: days.optional().meta({ description: 'Days that artifacts are kept.' }),
+    artifactsCount: count
+      .optional()
+      .meta({ description: 'Builds whose artifacts are kept, the newest that have some.' }),
+  })
+  .meta({
+    id: 'ProjectRetention',
+    description:
+      "How long what builds leave is kept, where it differs from the instance's (KILNYARD_KEEP_…). 0: no limit. The newest successful build stays, with its artifacts.",
   });
 export const logsConfig = z.record(z.string().max(64), z.unknown());
 

@@ -54,6 +54,7 @@ const settingsShape = {
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: field.priority.default(0),
+  retention: field.retention.optional(),
 };
 
 /** A policy without a limit would be silently without effect; 0 switches it off on purpose. */
@@ -109,6 +110,7 @@ export const projectSettingsView = {
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: z.int(),
+  retention: field.retention.optional(),
 };
 
 export const timestamp = z.iso.datetime().meta({ description: 'ISO-8601, UTC.' });

@@ -2,11 +2,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { Blobs } from '#blobs/blobs.js';
-import { cachePrefix } from '#blobs/places.js';
-import { Refusal } from '#core/errors.js';
 import type { Page } from '#store/page.js';
 import { ProjectsStore } from '#store/projects.store.js';
+import { BlobRemoval } from '../artifacts/blob-removal.js';
 import { checkBuildspecSetting } from '../buildspec/check-buildspec.js';
 import { SETTINGS, type ApiSettings } from '../connections.js';
 import { Describe } from '../docs/describe.js';
@@ -30,7 +28,7 @@ import {
 export class ProjectsController {
   constructor(
     private readonly projects: ProjectsStore,
-    private readonly blobs: Blobs,
+    private readonly removal: BlobRemoval,
     @Inject(SETTINGS) private readonly settings: ApiSettings,
   ) {}
 
@@ -131,12 +129,6 @@ export class ProjectsController {
     errors: [],
   })
   async delete(@Param('name') name: string): Promise<void> {
-    const project = await this.projects.get(name).catch((error: unknown) => {
-      if (error instanceof Refusal && error.code === 'PROJECT_NOT_FOUND') return null;
-      throw error;
-    });
-    if (project === null) return;
-    await this.projects.delete(name);
-    await this.blobs.deletePrefix(cachePrefix(project.id));
+    await this.removal.now((await this.projects.delete(name)) ?? []);
   }
 }

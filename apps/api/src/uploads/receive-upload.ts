@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Blobs } from '#blobs/blobs.js';
+import { uploadKey } from '#core/blob-places.js';
 import type { UploadsStore } from '#store/uploads.store.js';
 import { HttpRefusal } from '../http/http-refusal.js';
 import { refusalOf } from '../http/findings.js';
@@ -25,7 +26,7 @@ export async function receiveUpload(
   const { body, maxBytes, declaredBytes, signal } = request;
   if (declaredBytes !== null && declaredBytes > maxBytes) throw tooLarge(maxBytes, `${declaredBytes} bytes`);
   const id = randomUUID();
-  const location = `uploads/${id}`;
+  const location = uploadKey(id);
   const seen: { format: ArchiveFormat | null } = { format: null };
   const archive = Readable.from(gated(body, maxBytes, seen), { objectMode: false });
   const { sizeBytes, sha256 } = await stores.blobs.put(location, archive, signal);

@@ -4,7 +4,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip } from 'node:zlib';
 import type { Blobs } from '#blobs/blobs.js';
-import { cachePrefix } from '#blobs/places.js';
+import { cachePrefix } from '#core/blob-places.js';
 import type { ProjectId } from '#core/ids.js';
 import { CacheStore } from '#engine/ports.js';
 import type { CacheEntriesStore, CacheEntry } from '#store/cache-entries.store.js';

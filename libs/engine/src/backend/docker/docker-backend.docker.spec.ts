@@ -137,8 +137,14 @@ describe('a build container', () => {
   }, 60_000);
 
   it('has its firewall laid from a container too, where the worker may not do it itself', async () => {
-    await onHost(subject.backend.docker, image, firewallScript('kilnyardte-br0', ['169.254.0.0/16']));
-    await expect(onHost(subject.backend.docker, image, 'iptables -L KILN-NO-SUCH-CHAIN')).rejects.toThrow(/iptables/);
+    await onHost(
+      subject.backend.docker,
+      { image, instance: 'test' },
+      firewallScript('kilnyardte-br0', ['169.254.0.0/16']),
+    );
+    await expect(
+      onHost(subject.backend.docker, { image, instance: 'test' }, 'iptables -L KILN-NO-SUCH-CHAIN'),
+    ).rejects.toThrow(/iptables/);
   }, 60_000);
 
   it('tells of the kernel killing it for want of memory', async () => {

@@ -14,6 +14,9 @@ import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { BUILD_ROOT, CONTROL_ROOT, TEMP_DIR } from './host-config.js';
 import { folderBytes } from './folder-bytes.js';
 
+/** Words of the engine that mean that what was asked for is so already, or is being done. */
+const DONE = /is not running|No such container|already in progress/i;
+
 export interface SandboxOptions {
   spoolLimitBytes: number;
   removeAsRoot: (dir: string) => Promise<void>;
@@ -192,7 +195,8 @@ export class DockerSandbox extends Sandbox {
     } catch (error) {
       const status = statusOf(error);
       if (status !== undefined && fine.includes(status)) return;
-      if (status === 500 && /is not running|No such container|already in progress/i.test(wordsOf(error))) return;
+      // 409: another worker's sweep, or our own, takes it away at the same time
+      if ((status === 500 || status === 409) && DONE.test(wordsOf(error))) return;
       throw engineFault(error, doing);
     }
   }

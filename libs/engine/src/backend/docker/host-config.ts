@@ -33,6 +33,8 @@ export const LABEL = {
   project: 'kilnyard.project',
   /** Of a container that was made before its build: the name of its control folder then. Whose it is now, the folder tells. */
   waiting: 'kilnyard.waiting',
+  /** Of a container that Kilnyard runs for a moment, for itself. */
+  helper: 'kilnyard.helper',
 } as const;
 
 /** Name of the container of one attempt: a second one for the same attempt is refused by the engine. */

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type Docker from 'dockerode';
 import { messageOf } from '#core/errors.js';
 import { engineFault, statusOf } from './engine-errors.js';
+import { LABEL } from './host-config.js';
 
 const exec = promisify(execFile);
 
@@ -19,8 +20,8 @@ export function buildNetwork(name: string): BuildNetwork {
   return { name, bridge: `${name.replaceAll(/[^a-z0-9]/gi, '').slice(0, 10)}-br0` };
 }
 
-/** Makes the network when it is missing. Errors: Fault DOCKER_UNAVAILABLE; also when a network of that name is not ours. */
-export async function ensureNetwork(docker: Docker, network: BuildNetwork): Promise<void> {
+/** Makes the network when it is missing, and labels it as this Kilnyard's. Errors: Fault DOCKER_UNAVAILABLE; also when a network of that name is not ours. */
+export async function ensureNetwork(docker: Docker, network: BuildNetwork, instance: string): Promise<void> {
   try {
     const found = (await docker.getNetwork(network.name).inspect()) as { Options?: Record<string, string> };
     if (found.Options?.['com.docker.network.bridge.enable_icc'] !== 'false') {
@@ -37,7 +38,7 @@ export async function ensureNetwork(docker: Docker, network: BuildNetwork): Prom
       Name: network.name,
       Driver: 'bridge',
       CheckDuplicate: true,
-      Labels: { 'kilnyard.network': 'builds' },
+      Labels: { 'kilnyard.network': 'builds', [LABEL.instance]: instance },
       Options: {
         'com.docker.network.bridge.enable_icc': 'false',
         'com.docker.network.bridge.name': network.bridge,
@@ -64,13 +65,13 @@ export async function layFirewall(
   docker: Docker,
   network: BuildNetwork,
   deny: readonly string[],
-  image: string,
+  { image, instance }: { image: string; instance: string },
 ): Promise<FirewallState> {
   const script = firewallScript(network.bridge, deny);
   const beside = process.getuid?.() === 0 && existsSync(`/sys/class/net/${network.bridge}`);
   try {
     if (beside) await exec('/bin/sh', ['-c', script]);
-    else await onHost(docker, image, script);
+    else await onHost(docker, { image, instance }, script);
     return { inForce: true, message: `builds reach neither this host nor ${deny.join(', ')}` };
   } catch (error) {
     const words = (error as { stderr?: string }).stderr?.trim() || messageOf(error);
@@ -106,13 +107,17 @@ export function firewallScript(bridge: string, deny: readonly string[]): string 
 }
 
 /** Runs a script of ours on the engine's host. The image is the operator's own, never one that a build chose. Errors: what iptables says. */
-export async function onHost(docker: Docker, image: string, script: string): Promise<void> {
+export async function onHost(
+  docker: Docker,
+  { image, instance }: { image: string; instance: string },
+  script: string,
+): Promise<void> {
   const container = await docker.createContainer({
     Image: image,
     Entrypoint: ['chroot', '/host', '/bin/sh', '-c', script],
     Cmd: [],
     User: '0:0',
-    Labels: { 'kilnyard.firewall': 'true' },
+    Labels: { [LABEL.instance]: instance, [LABEL.helper]: 'firewall' },
     HostConfig: {
       NetworkMode: 'host',
       CapDrop: ['ALL'],

@@ -75,7 +75,11 @@ export class WaitingContainers {
       onError: settings.onError ?? (() => undefined),
       ...(settings.refillDelayMs === undefined ? {} : { refillDelayMs: settings.refillDelayMs }),
     });
-    events.listen({ died: (id) => this.pool.drop(({ container }) => container.id === id) });
+    events.listen({
+      died: (id) => this.pool.drop(({ container }) => container.id === id),
+      // an engine that was away may have lost them
+      connected: () => void this.pool.review((waiting) => this.runs(waiting)),
+    });
   }
 
   get ready(): number {
@@ -89,13 +93,13 @@ export class WaitingContainers {
 
   /**
    * Takes a container for one attempt into the folder `dir`. Out: null when none of its kind waits; `end` is to be told when the
-   * build no longer uses what it got, here or elsewhere. Errors: Fault INTERNAL when the attempt has a container already.
+   * build no longer uses what it got, here or elsewhere, `failed` in its place when it got nothing at all. Errors: Fault INTERNAL when the attempt has a container already.
    */
-  async take(spec: SandboxSpec, dir: string): Promise<{ taken: Taken | null; end: () => void }> {
+  async take(spec: SandboxSpec, dir: string): Promise<{ taken: Taken | null; end: () => void; failed: () => void }> {
     const { cpus, memoryBytes, pids } = spec.limits;
     const kind: WaitingKind = { image: spec.image.id, cpus, memoryBytes, pids };
     const use = await this.pool.use(kind);
-    const { end } = use;
+    const { end, failed } = use;
     try {
       let { waiting } = use;
       while (waiting !== null && !(await this.runs(waiting))) {
@@ -103,7 +107,7 @@ export class WaitingContainers {
         waiting = await this.pool.next(kind);
       }
       this.options.settings.onTake?.(waiting !== null);
-      return { taken: waiting === null ? null : await this.claim(kind, waiting, spec, dir), end };
+      return { taken: waiting === null ? null : await this.claim(kind, waiting, spec, dir), end, failed };
     } catch (error) {
       end();
       throw error;

@@ -124,6 +124,18 @@ describe('a pool of waiting containers', () => {
     expect(state.discarded).toEqual([1]);
   });
 
+  it('finds out what died while nobody told', async () => {
+    const { pool, state } = newPool();
+    await pool.use(KIND);
+    state.now = 11;
+    await until(() => pool.ready === 1);
+    state.now = 0; // nothing new is made in between
+    await pool.review(async () => true);
+    expect(pool.ready).toBe(1);
+    await pool.review(async ({ id }) => id !== 1);
+    expect([pool.ready, state.discarded]).toEqual([0, [1]]);
+  });
+
   it('pauses for a kind that cannot be made, and tells why', async () => {
     const { pool, state } = newPool({ make: () => Promise.reject(new Error('no space left')) });
     await pool.use(KIND);
@@ -133,6 +145,18 @@ describe('a pool of waiting containers', () => {
     pool.tend();
     expect(state.errors).toHaveLength(1);
     expect((await pool.use(KIND)).waiting).toBeNull();
+  });
+
+  it('pauses for a kind of which a build could not make one either', async () => {
+    const { pool, state } = newPool();
+    (await pool.use(KIND)).failed();
+    state.now = 100;
+    pool.tend();
+    expect(state.made).toBe(0);
+    state.now = 2_000;
+    await pool.use(KIND); // the demand is fresh again, and the pause is over
+    state.now = 2_100;
+    await until(() => pool.ready === 1);
   });
 
   it('leaves nothing behind when it is closed, not even what is being made', async () => {

@@ -34,6 +34,8 @@ export interface Use<W> {
   waiting: W | null;
   /** The build has ended; told once. */
   end: () => void;
+  /** In place of `end`: not even the build itself could make such a container. The pool leaves the kind alone for a while. */
+  failed: () => void;
 }
 
 /** Measured: an `echo` build has its first line 30 ms after it took its container, and is over after 200. */
@@ -81,7 +83,11 @@ export class WaitingPool<W> {
     const shelf = this.shelf(kind);
     shelf.demand.took(this.now());
     const end = (): void => shelf.demand.ended();
-    return { waiting: await this.next(kind), end };
+    const failed = (): void => {
+      end();
+      this.pause(shelf);
+    };
+    return { waiting: await this.next(kind), end, failed };
   }
 
   /** The same use's next container: the one before was not fit. */
@@ -120,6 +126,13 @@ export class WaitingPool<W> {
       for (const one of gone) this.discard(one);
     }
     this.tend();
+  }
+
+  /** Drops what does not fit any more, after a time in which nobody told. */
+  async review(fits: (waiting: W) => Promise<boolean>): Promise<void> {
+    for (const shelf of [...this.shelves.values()]) {
+      for (const one of [...shelf.ready]) if (!(await fits(one))) this.drop((other) => other === one);
+    }
   }
 
   /** A tag that stood for the image `from` stands for `to`: the demand goes along, what waits is replaced. */
@@ -185,9 +198,7 @@ export class WaitingPool<W> {
         return waiting;
       },
       (error: unknown) => {
-        shelf.failures += 1;
-        shelf.notBefore =
-          this.now() + Math.min(MAX_FAILURE_PAUSE_MS, FAILURE_PAUSE_MS * 2 ** Math.min(10, shelf.failures - 1));
+        this.pause(shelf);
         this.options.onError(error);
         return null;
       },
@@ -201,6 +212,12 @@ export class WaitingPool<W> {
         this.tend();
       }),
     );
+  }
+
+  private pause(shelf: Shelf<W>): void {
+    const ms = Math.min(MAX_FAILURE_PAUSE_MS, FAILURE_PAUSE_MS * 2 ** Math.min(10, shelf.failures));
+    shelf.failures += 1;
+    shelf.notBefore = this.now() + ms;
   }
 
   private refillLater(shelf: Shelf<W>): void {

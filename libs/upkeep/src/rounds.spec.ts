@@ -1,0 +1,21 @@
+import { expect, it } from '@jest/globals';
+import { Rounds } from './rounds.js';
+
+it('rounds follow each other, never two at once, until they are stopped', async () => {
+  let [atWork, most, count] = [0, 0, 0];
+  let third = (): void => undefined;
+  const seenThree = new Promise<void>((resolve) => (third = resolve));
+  const rounds = new Rounds(async () => {
+    most = Math.max(most, ++atWork);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    atWork -= 1;
+    if (++count === 3) third();
+  });
+  rounds.start(1);
+  await seenThree;
+  await rounds.stop();
+  const after = count;
+  expect([most, atWork]).toEqual([1, 0]);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(count).toBe(after);
+});

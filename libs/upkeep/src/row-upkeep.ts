@@ -1,0 +1,62 @@
+// Mends what differs between the rows and the queue. The API and every worker do it on a timer, each for itself: with no worker at all
+// builds still leave the queue at their timeout and lost ones are settled. Knows no Docker. Each part is idempotent.
+import { Fault } from '#core/errors.js';
+import type { Logger } from '#observe/logger.js';
+import type { BuildQueue } from '#queue/producer.js';
+import type { BuildsStore } from '#store/builds.store.js';
+
+/** Waiting builds whose queue items are looked after in one round. */
+export const MAX_REQUEUED = 100;
+
+export interface RowUpkeepOptions {
+  builds: Pick<BuildsStore, 'expireQueued' | 'settleLost' | 'hasClaimable' | 'queuedIds'>;
+  queue: Pick<BuildQueue, 'add' | 'wake'>;
+  logger: Logger;
+  /** How long a claim holds; after trouble with the database no build is settled for so long. */
+  leaseMs: number;
+  /** How long a build whose commands run waits for a worker of its host. */
+  hostLostMs: number;
+  /** Counts a start as trouble: workers may have been kept from renewing by what this process was down with. */
+  graceAtStart: boolean;
+}
+
+export class RowUpkeep {
+  private troubleAt: number;
+
+  constructor(private readonly options: RowUpkeepOptions) {
+    this.troubleAt = options.graceAtStart ? Date.now() : -Infinity;
+  }
+
+  /** One look. A part that fails is told and does not keep the others from their work. Never rejects. */
+  async round(now = new Date()): Promise<void> {
+    const { builds, logger, leaseMs, hostLostMs } = this.options;
+    await this.part('queue timeouts', async () => {
+      for (const id of await builds.expireQueued(now))
+        logger.info('build left the queue at its timeout', { build: id });
+    });
+    await this.part('lost builds', async () => {
+      // while the database was away no worker could renew its leases: each gets the time to
+      if (now.getTime() - this.troubleAt < leaseMs) return;
+      for (const id of await builds.settleLost(now, hostLostMs))
+        logger.warn('build settled: its worker was lost', { build: id });
+    });
+    await this.part('queue items', () => this.requeue());
+  }
+
+  /** Also what starts a build that went back to the queue just now. */
+  private async requeue(): Promise<void> {
+    const { builds, queue } = this.options;
+    if (!(await builds.hasClaimable())) return;
+    for (const id of await builds.queuedIds(MAX_REQUEUED)) await queue.add(id);
+    await queue.wake();
+  }
+
+  private async part(what: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE') this.troubleAt = Date.now();
+      this.options.logger.warn(`upkeep: ${what} failed`, { error });
+    }
+  }
+}
