@@ -21,13 +21,15 @@ import { BlobRemoval } from './artifacts/blob-removal.js';
 import { BuildsController } from './builds/builds.controller.js';
 import { StartBuild } from './builds/start-build.js';
 import { BuildspecController } from './buildspec/buildspec.controller.js';
-import { LOGGER, SETTINGS, type Connections } from './connections.js';
+import { LOGGER, SETTINGS, type ApiSettings, type Connections } from './connections.js';
 import { checksOf } from './health/checks.js';
 import { HealthController } from './health/health.controller.js';
 import { HealthChecks } from './health/health.js';
 import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
 import { OpenStreams } from './log/event-stream.js';
 import { LogController } from './log/log.controller.js';
+import { LogFeeds } from './log/log-feeds.js';
+import { StreamPace } from './log/stream-pace.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { ParametersController } from './parameters/parameters.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
@@ -123,10 +125,17 @@ function own(): Provider[] {
         new HealthChecks(checksOf({ database, queue, workers, blobs, dataDir: settings.storage.dataDir })),
     },
     {
+      provide: LogFeeds,
+      inject: [BuildsStore, LogsStore, Listener, SETTINGS],
+      useFactory: (builds: BuildsStore, logs: LogsStore, listener: Listener, settings: ApiSettings) =>
+        new LogFeeds({ builds, logs, listener }, { connections: settings.database.databasePool }),
+    },
+    {
       provide: OpenStreams,
-      inject: [Metrics],
-      useFactory: (metrics: Metrics) =>
+      inject: [Metrics, SETTINGS],
+      useFactory: (metrics: Metrics, settings: ApiSettings) =>
         new OpenStreams(
+          new StreamPace(settings.logs.logStreamBytes),
           metrics.gauge({ name: 'kilnyard_log_readers', help: 'Open live streams of logs.' }),
           metrics.counter({ name: 'kilnyard_log_stream_bytes', help: 'Bytes written to live streams of logs.' }),
         ),

@@ -275,6 +275,11 @@ export const SECTIONS = {
       default: '100',
       about: 'How long a line waits for company before it is stored.',
     },
+    LOG_STREAM_BYTES: {
+      schema: whole(2 ** 20, 2 ** 40),
+      default: '67108864',
+      about: 'What all live streams of one API process send together in a second, shared fairly.',
+    },
     LOG_LEVEL: {
       schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
       default: 'info',

@@ -107,7 +107,7 @@ export async function toChunk(row: ChunkRow): Promise<LogChunk> {
   }
 }
 
-/** Chunks from the one that holds line `fromSeq` on, in order, at most `limit`. */
+/** Chunks from the one that holds line `fromSeq` on, in order, at most `limit`; none when that line is not stored yet. */
 export async function chunksFromSeq(
   db: Database,
   place: LogPlace,
@@ -117,6 +117,7 @@ export async function chunksFromSeq(
   const { rows } = await db.query<ChunkRow>(
     `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
        AND first_seq >= coalesce((SELECT max(first_seq) FROM log_chunk WHERE ${OF_PLACE} AND first_seq <= $4), 0)
+       AND first_seq + line_count > $4
      ORDER BY first_seq LIMIT $5`,
     [place.buildId, place.attempt, place.day, fromSeq, limit],
   );

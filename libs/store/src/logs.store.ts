@@ -7,7 +7,15 @@ import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
 import { appendChunks, packChunk, type PackedChunk } from './log-append.js';
-import { chunksFromSeq, endToGoOnFrom, type LogState, rawBytes, readLogState, storedEnd } from './log-chunks.js';
+import {
+  chunksFromSeq,
+  endToGoOnFrom,
+  type LogPlace,
+  type LogState,
+  rawBytes,
+  readLogState,
+  storedEnd,
+} from './log-chunks.js';
 import { ensureLogPartitions } from './log-partitions.js';
 import { sealLog } from './log-seal.js';
 
@@ -90,6 +98,20 @@ export class LogsStore {
     // without a seal nothing tells a log that ends here from one that retention took while it was read
     if (complete && log.seal === null) await this.kept(request.buildId, request.attempt);
     return { lines, nextSeq, complete };
+  }
+
+  /** Where the log of an attempt lies, which stays the same. Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND, LOG_EXPIRED. */
+  async place(buildId: BuildId, attempt: number): Promise<LogPlace> {
+    const { day } = await this.kept(buildId, attempt);
+    return { buildId, attempt, day };
+  }
+
+  /**
+   * Whole chunks from the one that holds line `fromSeq` on, in order, at most `limit`: one statement. None when nothing is stored from
+   * there on, be it that the build was deleted or retention took its log; `size` tells of that.
+   */
+  chunks(place: LogPlace, fromSeq: number, limit: number): Promise<LogChunk[]> {
+    return chunksFromSeq(this.db, place, fromSeq, limit);
   }
 
   /**

@@ -6,12 +6,14 @@ import { translateFrameworkError } from '../http/framework-error.js';
 import { toProblem } from '../http/problem.js';
 import { securityHeaders } from '../http/request-hooks.js';
 import { HEARTBEAT, HEARTBEAT_MS, RETRY_MS, formatEvent, formatRetry, type StreamEvent } from './sse.js';
+import type { StreamPace } from './stream-pace.js';
 
 /** Open streams of this process, so that a shutdown can end them kindly. */
 export class OpenStreams {
   private readonly open = new Set<AbortController>();
 
   constructor(
+    private readonly pace: StreamPace,
     private readonly readers?: Gauge,
     private readonly bytes?: Counter,
   ) {}
@@ -21,12 +23,12 @@ export class OpenStreams {
   }
 
   /**
-   * Takes over the reply and sends `events` until they end, the reader goes, or the process shuts down.
+   * Takes over the reply and sends `events` (bytes are events too, formatted already) at the common pace until they end, the reader goes, or the process shuts down.
    * Resolves when the answer has ended; never rejects: an error becomes an `error` event.
    */
   async send(
     reply: FastifyReply,
-    events: (signal: AbortSignal) => AsyncIterable<StreamEvent>,
+    events: (signal: AbortSignal) => AsyncIterable<StreamEvent | Buffer>,
     options: { heartbeatMs?: number; onError?: (error: unknown) => void } = {},
   ): Promise<void> {
     const stop = new AbortController();
@@ -35,7 +37,9 @@ export class OpenStreams {
     const writer = new EventWriter(reply, stop, options.heartbeatMs ?? HEARTBEAT_MS, this.bytes);
     try {
       await writer.start();
-      for await (const event of events(stop.signal)) await writer.write(formatEvent(event));
+      const mayGoOn = this.pace.stream();
+      for await (const event of events(stop.signal))
+        await mayGoOn(await writer.write(Buffer.isBuffer(event) ? event : formatEvent(event)), stop.signal);
     } catch (error) {
       if (!stop.signal.aborted) {
         options.onError?.(error);
@@ -89,14 +93,16 @@ class EventWriter {
     }, this.heartbeatMs);
   }
 
-  /** Resolves when the reader's connection has room again. Errors: the signal's reason when it has gone. */
-  async write(text: string): Promise<void> {
+  /** Resolves to the length when the reader's connection has room again. Errors: the signal's reason when it has gone. */
+  async write(event: string | Buffer): Promise<number> {
     if (this.raw.destroyed) throw this.stop.signal.reason;
-    this.bytes?.inc(Buffer.byteLength(text));
-    if (this.raw.write(text)) return;
+    const length = Buffer.byteLength(event);
+    this.bytes?.inc(length);
+    if (this.raw.write(event)) return length;
     this.full = true;
     await once(this.raw, 'drain', { signal: this.stop.signal });
     this.full = false;
+    return length;
   }
 
   end(): void {

@@ -8,7 +8,6 @@ import type { Build } from '#core/build.js';
 import { parseBuildId } from '#core/ids.js';
 import type { Logger } from '#observe/logger.js';
 import { BuildsStore } from '#store/builds.store.js';
-import { Listener } from '#store/listen.js';
 import { logExpired, LogsStore } from '#store/logs.store.js';
 import { LOGGER } from '../connections.js';
 import { Describe } from '../docs/describe.js';
@@ -17,6 +16,7 @@ import { refusalOf, shown } from '../http/findings.js';
 import { sendBytes } from '../http/send-bytes.js';
 import { OpenStreams } from './event-stream.js';
 import { followLog } from './follow-log.js';
+import { LogFeeds } from './log-feeds.js';
 import { LOG_ROUTE, RAW_ROUTE } from './log.docs.js';
 import { logQuery, rawQuery } from './log.dto.js';
 import { cursorAt, resumeAfter, type LogPosition } from './log-position.js';
@@ -30,7 +30,7 @@ export class LogController {
   constructor(
     private readonly builds: BuildsStore,
     private readonly logs: LogsStore,
-    private readonly listener: Listener,
+    private readonly feeds: LogFeeds,
     private readonly streams: OpenStreams,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -50,12 +50,13 @@ export class LogController {
     const from = await this.startOf(build, query, typeof lastId === 'string' ? lastId : '');
     const only = query.attempt !== undefined;
     void reply.header('cache-control', 'no-store').header('vary', 'accept');
-    const sources = { builds: this.builds, logs: this.logs, listener: this.listener };
     if (!stream) {
-      await reply.send(await readPage(sources, { build, from, only, limit: query.limit }));
+      await reply.send(
+        await readPage({ builds: this.builds, logs: this.logs }, { build, from, only, limit: query.limit }),
+      );
       return;
     }
-    await this.streams.send(reply, (signal) => followLog(sources, { buildId: build.id, from, only, signal }), {
+    await this.streams.send(reply, (signal) => followLog(this.feeds, { buildId: build.id, from, only, signal }), {
       onError: (error) => this.logger.error('log stream broke', { buildId: build.id, error }),
     });
   }

@@ -2,7 +2,8 @@
 import type { Build } from '#core/build.js';
 import { isFinal } from '#core/phase.js';
 import type { z } from 'zod';
-import type { LogSources } from './follow-log.js';
+import type { BuildsStore } from '#store/builds.store.js';
+import type { LogsStore } from '#store/logs.store.js';
 import { toLineView, type logPage } from './log.dto.js';
 import { cursorAt, type LogPosition } from './log-position.js';
 
@@ -12,7 +13,7 @@ import { cursorAt, type LogPosition } from './log-position.js';
  * ended with it. Errors: the store's.
  */
 export async function readPage(
-  { builds, logs }: Pick<LogSources, 'builds' | 'logs'>,
+  { builds, logs }: { builds: Pick<BuildsStore, 'get'>; logs: Pick<LogsStore, 'read'> },
   request: { build: Build; from: LogPosition; only: boolean; limit: number },
 ): Promise<z.output<typeof logPage>> {
   const { build, from, only, limit } = request;

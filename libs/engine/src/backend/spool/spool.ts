@@ -8,8 +8,11 @@ import type { OutputPiece } from '../backend.js';
 
 const exec = promisify(execFile);
 
-/** Bytes asked of the file at once. */
-const READ_BYTES = 1024 * 1024;
+/** Bytes asked of the file at once: few of a quiet log, since the buffers of a busy one would keep the garbage collector busy instead. */
+const FIRST_READ_BYTES = 16 * 1024;
+const LAST_READ_BYTES = 1024 * 1024;
+/** What is written this soon after a read waits for the next: a program that writes each line by itself would wake us for each. */
+const GATHER_MS = 8;
 /** Holes are punched behind what is released in steps of this size. */
 export const PUNCH_BYTES = 32 * 1024 * 1024;
 /** A change that inotify did not tell of is seen after this time at the latest. */
@@ -36,20 +39,26 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Outpu
   let over = false;
   const settle = (): void => {
     over = true;
-    bell.ring();
+    bell.ring(true);
   };
   options.ended.then(settle, settle);
-  const abort = (): void => bell.ring();
+  const abort = (): void => bell.ring(true);
   signal.addEventListener('abort', abort);
   let position = options.from;
+  let want = FIRST_READ_BYTES;
   try {
     for (;;) {
       signal.throwIfAborted();
       const last = over;
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(want), 0, want, position);
+      bell.answered();
       if (bytesRead > 0) {
         yield { at: position, bytes: buffer.subarray(0, bytesRead) };
         position += bytesRead;
+        const atEnd = bytesRead < want;
+        if (!atEnd) want = Math.min(want * 4, LAST_READ_BYTES);
+        else if (bytesRead < want / 8) want = Math.max(want / 4, FIRST_READ_BYTES);
+        if (atEnd && !last) await bell.wait();
         continue;
       }
       const { size } = await file.stat();
@@ -106,10 +115,11 @@ export class HolePunch {
   }
 }
 
-/** Wakes one waiter on a change of a file, a ring, or after POLL_MS. */
+/** Wakes one waiter on a change of a file (GATHER_MS after the last answer at the soonest), a ring, or after POLL_MS. */
 class Bell {
   private wake: (() => void) | null = null;
-  private rung = false;
+  private rung: 'no' | 'changed' | 'now' = 'no';
+  private answeredAt = -Infinity;
   private readonly watcher;
 
   constructor(path: string) {
@@ -118,27 +128,38 @@ class Bell {
     this.watcher.on('error', () => undefined);
   }
 
-  ring(): void {
-    this.rung = true;
-    this.wake?.();
+  /** In: `now` = something other than a change of the file, which need not wait for more. */
+  ring(now = false): void {
+    const before = this.rung;
+    if (before !== 'now') this.rung = now ? 'now' : 'changed';
+    if (before !== this.rung) this.wake?.();
+  }
+
+  /** The file was read: what was rung for before is seen to. */
+  answered(): void {
+    this.answeredAt = performance.now();
   }
 
   async wait(): Promise<void> {
-    if (!this.rung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      this.wake = null;
-    }
-    this.rung = false;
+    if (this.rung === 'no') await this.sleep(POLL_MS);
+    const early = this.answeredAt + GATHER_MS - performance.now();
+    if (this.rung === 'changed' && early > 0) await this.sleep(early);
+    this.rung = 'no';
   }
 
   close(): void {
     this.watcher.close();
+  }
+
+  private async sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = null;
   }
 }
 
