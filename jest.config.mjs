@@ -31,7 +31,7 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts', '<rootDir>/test/faults/**/*.spec.ts'],
       testPathIgnorePatterns: ['\\.(db|docker|scenario)\\.spec\\.ts$', '/node_modules/', '/dist/'],
     },
     { ...shared, displayName: 'db', testMatch: ['<rootDir>/{apps,libs}/**/*.db.spec.ts'] },
