@@ -125,7 +125,7 @@ const SHAPES: Record<BuildKind, (planned: PlannedBuild) => Shape> = {
         { command: `printf 'token=%s.\\n' "$TOKEN"`, prints: ['token=***.'] },
         print(planned, { count: 10, pauseEvery: 5, pauseMs: 500 }),
         { command: `printf 'half %s' "\${TOKEN:0:9}"; sleep 1; printf '%s.\\n' "\${TOKEN:9}"`, prints: ['half ***.'] },
-        { command: `sleep 1; echo "$TOKEN$TOKEN"`, prints: ['******'] },
+        { command: `sleep 1; echo "$TOKEN$TOKEN"`, prints: ['***'] },
       ],
     },
     rest: { env: { 'secrets-manager': { TOKEN: SECRET.name } } },
