@@ -33,8 +33,10 @@ export async function drive(request: {
   say: (line: string) => void;
   complain: (what: string) => void;
   signal: AbortSignal;
+  /** Ends the run: what was taken away does not come back. */
+  giveUp: () => void;
 }): Promise<Map<PlannedFault, boolean>> {
-  const { builds, faults, stage, say, complain, signal, seed } = request;
+  const { builds, faults, stage, say, complain, signal, seed, giveUp } = request;
   const injector = new Injector(stage);
   const struck = new Map<PlannedFault, boolean>();
   const strike = async (fault: PlannedFault): Promise<void> => {
@@ -47,6 +49,7 @@ export async function drive(request: {
       say(`fault ${fault.number}: ${fault.kind} is over`);
     } catch (error) {
       complain(`fault ${fault.number} (${fault.kind}) could not be undone: ${String(error)}`);
+      giveUp();
     }
   };
   const run = async (build: RunningBuild): Promise<void> => {
@@ -58,7 +61,8 @@ export async function drive(request: {
   for (const build of builds) {
     while (under.size >= AHEAD) await Promise.race(under);
     if (signal.aborted) break;
-    await build.start(seed);
+    await untilAborted(build.start(seed), signal);
+    if (build.id === '') break;
     say(`${build.name} started: ${build.id}`);
     const running: Promise<void> = run(build)
       .catch((error: unknown) => {
@@ -69,4 +73,11 @@ export async function drive(request: {
   }
   await Promise.all([...under, ...striking]);
   return struck;
+}
+
+/** Resolves when the work is done or nobody waits for it any more. Errors: the work's. */
+async function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  work.catch(() => undefined); // heard by the race while somebody waits
+  await Promise.race([work, aborted]);
 }

@@ -69,12 +69,14 @@ async function perform(
   say(`${builds.length} builds, ${faults.length} faults`);
 
   const beganAt = Date.now();
-  const signal = AbortSignal.any([AbortSignal.timeout(asked.minutes * 60_000), interrupt]);
+  const givenUp = new AbortController();
+  const signal = AbortSignal.any([AbortSignal.timeout(asked.minutes * 60_000), interrupt, givenUp.signal]);
+  const giveUp = (): void => givenUp.abort();
   const over = new AbortController();
   const probe = new Probe(client, () => builds, complain);
   const probing = probe.run(over.signal);
   const step = asked.verbose ? say : () => undefined;
-  const struck = await drive({ seed: asked.seed, builds, faults, stage, say: step, complain, signal });
+  const struck = await drive({ seed: asked.seed, builds, faults, stage, say: step, complain, signal, giveUp });
   over.abort();
   await probing;
 
