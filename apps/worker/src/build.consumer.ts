@@ -4,7 +4,7 @@ import { Fault, Interrupt } from '#core/errors.js';
 import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
 import type { RunPorts } from '#engine/ports.js';
-import { runBuild } from '#engine/run-build.js';
+import { runBuild, type RunEnd } from '#engine/run-build.js';
 import { withContext } from '#observe/context.js';
 import type { Logger } from '#observe/logger.js';
 import type { BuildsStore } from '#store/builds.store.js';
@@ -16,6 +16,8 @@ export interface TurnOptions {
   workerId: WorkerId;
   workerName: string;
   publicUrl: string;
+  /** Id of the Docker host. */
+  host: string;
   leaseMs: number;
   diskCheckMs: number;
   logLimits: { maxLineBytes: number; maxBuildBytes: number; flushMs: number };
@@ -34,6 +36,8 @@ export class BuildTurns {
   private readonly runs = new Map<string, AbortController>();
   metrics: WorkerMetrics | null = null;
   private turns = 0;
+  /** Builds that this worker goes on with for another, beside its turns. */
+  private readonly adopted = new Set<Promise<void>>();
 
   constructor(private readonly options: TurnOptions) {}
 
@@ -46,31 +50,55 @@ export class BuildTurns {
     return this.runs.has(`${buildId}/${attempt}`);
   }
 
-  /** Ends all running builds: their status says that the worker was shut down. */
-  interruptAll(): void {
+  /** Names of the builds that this worker runs now: `<uuid>/<attempt>`. */
+  names(): Iterable<string> {
+    return this.runs.keys();
+  }
+
+  /** Goes on with a build that another worker began, beyond the slots if it must be. A turn follows, since its slot is free then. */
+  adopt(claimed: ClaimedBuild): void {
+    const run: Promise<void> = this.inContext(claimed).then(() => {
+      this.adopted.delete(run);
+      return this.turn();
+    });
+    this.adopted.add(run);
+    run.catch((error: unknown) => this.options.logger.error('a turn failed', { error }));
+  }
+
+  /** Resolves when no adopted build runs here any more. */
+  async adoptedEnded(): Promise<void> {
+    await Promise.all([...this.adopted].map((run) => run.catch(() => undefined))); // told by adopt
+  }
+
+  /** Lets go of all running builds: those whose commands run are left for another worker, the others go back to the queue. */
+  handOverAll(): void {
     for (const run of this.runs.values()) run.abort(new Interrupt('drain'));
   }
 
   /** Takes builds one after the other until none may run. Never more at once than there are slots. */
   async turn(): Promise<void> {
-    if (this.turns >= this.options.slots) return;
+    if (this.turns + this.adopted.size >= this.options.slots) return;
     this.turns += 1;
     try {
-      while (this.options.mayTake()) {
-        const { builds, workerId, leaseMs } = this.options;
-        const claimed = await builds.claimNext({ workerId, leaseMs });
+      while (this.options.mayTake() && this.turns + this.adopted.size <= this.options.slots) {
+        const { builds, workerId, leaseMs, host } = this.options;
+        const claimed = await builds.claimNext({ workerId, leaseMs, host });
         if (claimed === null) return;
-        const { build, lease } = claimed;
-        const context = {
-          buildId: publicBuildId(build.projectName, build.id),
-          projectId: build.projectId ?? '',
-          workerId: lease.workerId,
-        };
-        await withContext(context, () => this.run(claimed));
+        await this.inContext(claimed);
       }
     } finally {
       this.turns -= 1;
     }
+  }
+
+  private inContext(claimed: ClaimedBuild): Promise<void> {
+    const { build, lease } = claimed;
+    const context = {
+      buildId: publicBuildId(build.projectName, build.id),
+      projectId: build.projectId ?? '',
+      workerId: lease.workerId,
+    };
+    return withContext(context, () => this.run(claimed));
   }
 
   private async run(claimed: ClaimedBuild): Promise<void> {
@@ -80,20 +108,21 @@ export class BuildTurns {
     const interrupt = new AbortController();
     this.runs.set(name, interrupt);
     const keeper = new LeaseKeeper({ ...options, lease, interrupt });
-    this.metrics?.queueSeconds.observe(
-      Math.max(0, (build.startedAt?.getTime() ?? 0) - build.queuedAt.getTime()) / 1000,
-    );
-    options.logger.info('build claimed', { attempt: lease.attempt, image: build.settings.environment.image });
+    if (claimed.adopted === null) {
+      const waited = (build.startedAt?.getTime() ?? 0) - build.queuedAt.getTime();
+      this.metrics?.queueSeconds.observe(Math.max(0, waited) / 1000);
+      options.logger.info('build claimed', { attempt: lease.attempt, image: build.settings.environment.image });
+    }
     try {
-      const status = await runBuild(
-        this.request(claimed),
+      const end = await runBuild(
+        this.request(claimed, () => keeper.held),
         { ...options.portsFor(claimed), observer: this.observer() },
         interrupt.signal,
       );
-      this.metrics?.ended(status);
-      options.logger.info('build ended', { status });
+      keeper.stop();
+      await this.after(claimed, end);
     } catch (error) {
-      // the build is another's now, or its end could not be written: the sweep settles it when the lease has run out
+      // the build is another's now, or something could not be written: it is adopted or settled when the lease has run out
       const lost = error instanceof Fault && error.code === 'LEASE_LOST';
       options.logger[lost ? 'warn' : 'error'](lost ? 'build passed to another worker' : 'build could not be ended', {
         error,
@@ -104,7 +133,27 @@ export class BuildTurns {
     }
   }
 
-  private request({ build, lease, deadline }: ClaimedBuild): Parameters<typeof runBuild>[0] {
+  private async after({ lease }: ClaimedBuild, end: RunEnd): Promise<void> {
+    const { builds, logger } = this.options;
+    switch (end) {
+      case 'HANDED_OVER':
+        // out of the list before it is let go, so that whoever hears of it finds that nobody runs it here
+        this.runs.delete(`${lease.buildId}/${lease.attempt}`);
+        await builds.release(lease);
+        return logger.info('build handed over');
+      case 'NOT_STARTED':
+        await builds.giveBack(lease, 'The worker left before a command of the build had run.');
+        return logger.info('build given back to the queue');
+      default:
+        this.metrics?.ended(end);
+        return logger.info('build ended', { status: end });
+    }
+  }
+
+  private request(
+    { build, lease, deadline, adopted }: ClaimedBuild,
+    leaseHeld: () => boolean,
+  ): Parameters<typeof runBuild>[0] {
     const { workerName, publicUrl, logLimits, privilegedProjects, diskCheckMs } = this.options;
     return {
       build,
@@ -115,6 +164,8 @@ export class BuildTurns {
       privilegedAllowed: privilegedProjects.includes(build.projectName),
       logLimits,
       diskCheckMs,
+      adopted,
+      leaseHeld,
     };
   }
 

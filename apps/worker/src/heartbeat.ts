@@ -17,6 +17,8 @@ export class Heartbeat {
   constructor(
     private readonly options: {
       workerId: WorkerId;
+      /** Id of the Docker host. */
+      host: string;
       version: string;
       slots: number;
       running: () => number;
@@ -36,6 +38,7 @@ export class Heartbeat {
     return {
       id: workerId,
       hostname: hostname(),
+      host: this.options.host,
       version,
       slots,
       running: running(),

@@ -15,6 +15,8 @@ export class LeaseKeeper {
   private asking = false;
   private askAgain = false;
   private stopped = false;
+  /** When the lease was renewed last, by this process's own clock; asked for before the answer came, so never too late. */
+  private renewedAt = performance.now();
 
   constructor(
     private readonly options: {
@@ -33,6 +35,11 @@ export class LeaseKeeper {
     });
     // a stop may have been asked for between the claim and the subscription
     void this.renew();
+  }
+
+  /** Whether the lease is known to hold now: a process that was stopped for long must look before it does what cannot be undone. */
+  get held(): boolean {
+    return performance.now() - this.renewedAt < this.options.leaseMs;
   }
 
   stop(): void {
@@ -56,8 +63,10 @@ export class LeaseKeeper {
 
   private async renewOnce(): Promise<void> {
     const { builds, lease, leaseMs, interrupt, logger } = this.options;
+    const askedAt = performance.now();
     try {
       const { stopRequested } = await builds.renewLease(lease, leaseMs);
+      this.renewedAt = askedAt;
       if (stopRequested) interrupt.abort(new Interrupt('stop'));
     } catch (error) {
       if (this.stopped) return;

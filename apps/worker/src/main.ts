@@ -1,4 +1,4 @@
-// The worker's process: reads the settings, starts, and drains on SIGTERM or SIGINT; a second signal ends running builds now.
+// The worker's process: reads the settings, starts, and drains on SIGTERM or SIGINT; a second signal leaves running builds for the next worker.
 import { readSettings, SettingsError } from '#config/settings.js';
 import { startWorker, WORKER_SECTIONS } from './start-worker.js';
 

@@ -28,11 +28,14 @@ import { readMasterKey } from '#store/seal.js';
 import { SecretsStore } from '#store/secrets.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
+import { Adoption } from './adoption.js';
 import { BuildTurns } from './build.consumer.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
+import { Liveness } from './liveness.js';
 import { BlobArtifacts } from './ports/blob-artifacts.js';
 import { BlobCache } from './ports/blob-cache.js';
+import { MasterKeySeal } from './ports/master-key-seal.js';
 import { StoreJournal } from './ports/store-journal.js';
 import { StoreLogSink } from './ports/store-log-sink.js';
 import { StoreSecrets } from './ports/store-secrets.js';
@@ -59,10 +62,15 @@ export type WorkerSettings = Settings<(typeof WORKER_SECTIONS)[number]>;
 export const VERSION = '0.1.0';
 /** Containers without an owner, partitions and old keys are looked after at every n-th sweep. */
 const SLOW_SWEEP_EVERY = 12;
+/** A worker that was heard of so lately is there to go on with our builds. */
+const SEEN_MS = 15_000;
 
 export interface RunningWorker {
   readonly id: WorkerId;
-  /** Takes no more builds; running ones get `graceMs`, then end as interrupted. Resolves when all is closed. A second call ends them now. */
+  /**
+   * Takes no more builds. Running ones get `graceMs` to end, then they are left for another worker of this host; where one is there
+   * already, they pass to it at once. Resolves when all is closed. A second call leaves them now.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -81,12 +89,15 @@ export async function startWorker(
   const backend = over.backend ?? (await dockerBackend(settings, dataDir));
   const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
-  const logs = new LogsStore(database);
+  const awayMs = settings.worker.databaseAwayMs;
+  const logs = new LogsStore(database, { appendRetryMs: awayMs });
+  const host = await instanceId(dataDir);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
   const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
   const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
   const uploads = new UploadsStore(database);
+  const workers = new WorkersStore(database);
   const entries = new CacheEntriesStore(database);
   const source = new WorkerSource(
     new SourceFetcherService({
@@ -109,6 +120,7 @@ export async function startWorker(
   const turns: BuildTurns = new BuildTurns({
     workerId: id,
     workerName: id,
+    host,
     publicUrl: settings.http.publicUrl || `http://${settings.http.host}:${settings.http.port}`,
     leaseMs: settings.worker.leaseMs,
     diskCheckMs: settings.worker.diskCheckMs,
@@ -128,8 +140,9 @@ export async function startWorker(
       source,
       secrets,
       clock,
-      journal: new StoreJournal(builds, lease, clock),
-      log: new StoreLogSink(logs, lease, clock, (lines, bytes) => {
+      journal: new StoreJournal(builds, lease, clock, awayMs),
+      recordSeal: new MasterKeySeal(masterKey, lease),
+      log: new StoreLogSink(logs, lease, clock, awayMs, (lines, bytes) => {
         workerMetrics.logLines.inc(lines);
         workerMetrics.logBytes.inc(bytes);
       }),
@@ -148,12 +161,26 @@ export async function startWorker(
   turns.metrics = workerMetrics;
   const heartbeat: Heartbeat = new Heartbeat({
     workerId: id,
+    host,
     version: VERSION,
     slots: settings.worker.workerSlots,
     running: () => turns.running,
     backend,
-    workers: new WorkersStore(database),
+    workers,
     logger,
+  });
+  const liveness = await Liveness.start(dataDir, id, () => turns.names());
+  const adoption = new Adoption({
+    workerId: id,
+    host,
+    leaseMs: settings.worker.leaseMs,
+    builds,
+    listener,
+    liveness,
+    logger,
+    owns: (buildId, attempt) => turns.owns(buildId, attempt),
+    take: (claimed) => turns.adopt(claimed),
+    mayTake: () => heartbeat.takes,
   });
   const consumer = new BuildConsumer({
     ...queueSettings(settings),
@@ -172,6 +199,7 @@ export async function startWorker(
     idempotency: new IdempotencyStore(database),
     idempotencyMs: settings.access.idempotencyMinutes * 60_000,
     leaseMs: settings.worker.leaseMs,
+    hostLostMs: settings.worker.hostLostMs,
     swept: (count) => workerMetrics.swept.inc(count),
   });
   let http: Server | null = null;
@@ -184,23 +212,39 @@ export async function startWorker(
     });
   }
   await heartbeat.start();
+  await liveness.tidy();
+  await adoption.start(settings.worker.sweepMs);
   consumer.start();
   sweep.start(settings.worker.sweepMs);
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
+  /** Another worker of this host takes builds: it goes on with ours at once. */
+  const hasSuccessor = async (): Promise<boolean> => {
+    try {
+      return (await workers.list()).some(
+        (one) =>
+          one.host === host && one.id !== id && one.state === 'ACTIVE' && Date.now() - one.seenAt.getTime() < SEEN_MS,
+      );
+    } catch (error) {
+      logger.warn('other workers of this host could not be looked up', { error });
+      return false;
+    }
+  };
   let closing: Promise<void> | null = null;
   const close = async (graceMs: number): Promise<void> => {
     logger.info('worker draining', { running: turns.running, graceMs });
     await heartbeat.drain();
+    await adoption.stop();
     await consumer.stopTaking();
     await sweep.stop();
     const late = new AbortController();
-    clock.sleep(graceMs, late.signal).then(
-      () => turns.interruptAll(),
+    clock.sleep((await hasSuccessor()) ? 0 : graceMs, late.signal).then(
+      () => turns.handOverAll(),
       () => undefined, // all builds ended in time
     );
-    await consumer.close();
+    await Promise.all([consumer.close(), turns.adoptedEnded()]);
     late.abort();
+    await liveness.close();
     await heartbeat.stop();
     await queue.close();
     await backend.close();
@@ -212,7 +256,7 @@ export async function startWorker(
   return {
     id,
     close: (graceMs = settings.worker.drainGraceMs) => {
-      if (closing !== null) turns.interruptAll();
+      if (closing !== null) turns.handOverAll();
       closing ??= close(graceMs);
       return closing;
     },

@@ -24,6 +24,8 @@ export interface SweepOptions {
   idempotencyMs: number;
   /** How long a claim holds; after trouble with the database no build is settled for so long. */
   leaseMs: number;
+  /** How long a build whose commands run waits for a worker of its host. */
+  hostLostMs: number;
   /** What need not be soon (containers, partitions, old keys) is looked over at every n-th sweep. */
   everySlow: number;
   swept: (containers: number) => void;
@@ -63,7 +65,8 @@ export class Sweep {
     await this.part('lost builds', async () => {
       // while the database was away no worker could renew its leases: each gets the time to
       if (now.getTime() - this.troubleAt < this.options.leaseMs) return;
-      for (const id of await builds.settleLost(now)) logger.warn('build settled: its worker was lost', { build: id });
+      for (const id of await builds.settleLost(now, this.options.hostLostMs))
+        logger.warn('build settled: its worker was lost', { build: id });
     });
     await this.part('queue items', () => this.requeue());
     if (this.round % this.options.everySlow === 0) await this.slowParts(now);

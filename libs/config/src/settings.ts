@@ -83,6 +83,16 @@ export const SECTIONS = {
       default: '45000',
       about: 'How long a claim holds without being renewed.',
     },
+    HOST_LOST_MS: {
+      schema: whole(0, 86_400_000),
+      default: '120000',
+      about: 'How long after its lease ran out a running build waits for a worker of its Docker host to go on with it.',
+    },
+    DATABASE_AWAY_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '900000',
+      about: 'How long a running build waits for a database that does not answer before its worker lets it go.',
+    },
     SWEEP_MS: { schema: whole(500, 600_000), default: '5000', about: 'How often queue and leases are looked over.' },
     DISK_CHECK_MS: {
       schema: whole(500, 600_000),
@@ -92,7 +102,8 @@ export const SECTIONS = {
     DRAIN_GRACE_MS: {
       schema: whole(0, 86_400_000),
       default: '30000',
-      about: 'How long running builds may go on after a first SIGTERM.',
+      about:
+        'How long running builds may go on after a first SIGTERM before they are left for the next worker of this host; where one is there already, they pass to it at once.',
     },
   },
   docker: {

@@ -3,6 +3,7 @@ import type { BuildId, ProjectId, WorkerId } from './ids.js';
 import type { BuildStatus, Phase, PhaseType } from './phase.js';
 import type { EnvironmentVariable, ProjectSettings } from './project.js';
 import type { LogSeal } from './log-line.js';
+import type { BuildState } from './transitions.js';
 
 /**
  * What a claim gives a worker: the right to write to this build under this attempt, until the lease runs out.
@@ -70,10 +71,10 @@ export interface Build {
 export interface ClaimedBuild {
   lease: Lease;
   build: Build;
-  /** When the lease runs out unless renewed. */
-  leaseUntil: Date;
   /** When the build times out. */
   deadline: Date;
+  /** Set for a build that another worker began: who, where it stands, and since when it is in that phase. */
+  adopted: { from: WorkerId; state: BuildState; since: Date } | null;
 }
 
 /** CodeBuild's StartBuild members that Kilnyard takes; each replaces the project's value (env variables merge by name). */

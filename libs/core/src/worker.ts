@@ -4,6 +4,8 @@ import type { WorkerId } from './ids.js';
 export interface WorkerInfo {
   id: WorkerId;
   hostname: string;
+  /** Docker host, by the id of its data folder: workers that share one can adopt each other's builds. */
+  host: string;
   version: string;
   /** Builds that it runs at once. */
   slots: number;

@@ -3,6 +3,7 @@ import type { Build, CacheUse, Lease } from '#core/build.js';
 import type { BuildPlan } from '#buildspec/plan.js';
 import type { Sandbox } from './backend/backend.js';
 import type { LogLimits, LogPipeline } from './logs/pipeline.js';
+import type { BuildState } from '#core/transitions.js';
 import type { RunPorts } from './ports.js';
 import type { ScriptWatch } from './phases/script-watch.js';
 
@@ -20,12 +21,16 @@ export interface BuildRequest {
   logLimits: LogLimits;
   /** How often the disk use of a running build is looked at. */
   diskCheckMs: number;
+  /** Set for a build that another worker began: where it stands, and since when. */
+  adopted: { state: BuildState; since: Date } | null;
+  /** Whether the lease is known to hold now, by this worker's own clock. */
+  leaseHeld: () => boolean;
 }
 
 export interface BuildRun {
   readonly request: BuildRequest;
   readonly ports: RunPorts;
-  readonly log: LogPipeline;
+  log: LogPipeline;
   /** Aborts with an Interrupt: stop, timeout, drain, lease-lost. */
   readonly signal: AbortSignal;
   /** Aborts when this run lets go of its sandbox: nothing of it is read any more. */
@@ -40,6 +45,8 @@ export interface BuildRun {
   script: ScriptWatch | null;
   /** Reads the container's output into the log; resolves when all of it is there. */
   outputRead: Promise<void> | null;
+  /** Some of the container's output is gone before it was read. */
+  outputLost: boolean;
   /** Why the build was ended for want of disk. */
   diskExceeded: string | null;
   cacheUse: CacheUse | null;

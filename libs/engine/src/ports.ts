@@ -1,7 +1,8 @@
 // What the engine needs from outside; apps/worker plugs store-backed ones, the CLI's local run plain ones.
 import type { CacheUse, ExportedVariable } from '#core/build.js';
 import type { Artifact } from '#core/build.js';
-import type { LogChunk, LogSeal, LogStream } from '#core/log-line.js';
+import type { Hash } from 'node:crypto';
+import type { LogChunk, LogSeal, LogStream, StoredLog } from '#core/log-line.js';
 import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { ProjectSettings, ProjectSource } from '#core/project.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
@@ -17,6 +18,15 @@ export abstract class LogSink {
   abstract append(chunk: LogChunk): Promise<void>;
   /** The log is whole: no chunk follows. */
   abstract seal(seal: LogSeal): Promise<void>;
+  /** Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. */
+  abstract stored(): Promise<{ stored: StoredLog; hash: Hash }>;
+}
+
+/** Makes what is kept on the worker's disk unreadable and unchangeable there. */
+export abstract class RecordSeal {
+  abstract seal(text: string): Buffer;
+  /** Errors: what tells that the bytes are damaged, or were sealed with another key or for another build. */
+  abstract open(sealed: Buffer): string;
 }
 
 /** Where a build's state is written down. Every write is fenced by the lease. Errors: Fault LEASE_LOST. */
@@ -115,6 +125,7 @@ export interface RunPorts {
   secrets: SecretResolver;
   journal: BuildJournal;
   log: LogSink;
+  recordSeal: RecordSeal;
   artifacts: ArtifactStore;
   /** Absent where the project's builds keep no cache. */
   cache: CacheStore | null;

@@ -1,5 +1,6 @@
 // Whole runs on the fake backend, with ports that remember: what is written in which order, and what happens when a port fails.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash, type Hash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { Clock } from '#core/clock.js';
 import { linesOf } from '#core/chunk-codec.js';
 import { Fault, Interrupt, PhaseFailure } from '#core/errors.js';
 import { asBuildId, asProjectId, asWorkerId } from '#core/ids.js';
-import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { LogChunk, LogSeal, StoredLog } from '#core/log-line.js';
 import type { PhaseContext } from '#core/phase.js';
 import type { ProjectSettings } from '#core/project.js';
 import { transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
@@ -35,6 +36,7 @@ class Notebook extends BuildJournal {
   readonly contexts: PhaseContext[] = [];
   readonly artifacts: Artifact[] = [];
   state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
+  since = new Date();
   failApply: ((phase: string) => Error | null) | null = null;
   onPhase: ((phase: string) => void) | null = null;
 
@@ -44,6 +46,7 @@ class Notebook extends BuildJournal {
     this.written.push(`${this.state.phase} ${event}`);
     this.contexts.push(...contexts.filter(({ statusCode, message }) => statusCode !== '' || message !== ''));
     this.state = transition(this.state, event);
+    this.since = new Date();
     this.onPhase?.(this.state.phase);
     return this.state;
   }
@@ -69,7 +72,16 @@ class Sink extends LogSink {
     this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
   }
   async seal(seal: LogSeal): Promise<void> {
-    this.notebook.written.push(`sealed ${seal.lineCount}`);
+    this.notebook.written.push(seal.cut === true ? 'sealed as cut' : `sealed ${seal.lineCount}`);
+  }
+  async stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+    const hash = createHash('sha256');
+    for (const { bytes } of this.chunks) hash.update(bytes);
+    const last = this.chunks.at(-1);
+    if (last === undefined) return { stored: { seq: 0, byte: 0, open: null, source: null }, hash };
+    const end = { seq: last.firstSeq + last.lineCount, byte: last.firstByte + last.bytes.length };
+    const open = last.openLines.at(-1) === last.lineCount - 1 ? last.runs.at(-1)!.stream : null;
+    return { stored: { ...end, open, source: last.source ?? null }, hash };
   }
   get text(): string {
     return this.chunks
@@ -141,7 +153,14 @@ describe('a run', () => {
 
   const variable = (name: string, type: 'PARAMETER_STORE' | 'SECRETS_MANAGER', value = name) => ({ name, value, type });
 
-  function request(over: { settings?: Partial<ProjectSettings>; deadline?: Date; image?: string } = {}): BuildRequest {
+  function request(
+    over: {
+      settings?: Partial<ProjectSettings>;
+      deadline?: Date;
+      image?: string;
+      adopted?: BuildRequest['adopted'];
+    } = {},
+  ): BuildRequest {
     const settings: ProjectSettings = {
       source: { type: 'GIT', location: 'https://git.example/a.git' },
       secondarySources: [],
@@ -183,6 +202,8 @@ describe('a run', () => {
       privilegedAllowed: false,
       logLimits: {},
       diskCheckMs: 60_000,
+      adopted: over.adopted ?? null,
+      leaseHeld: () => true,
     };
   }
 
@@ -193,6 +214,10 @@ describe('a run', () => {
       secrets: new Vault(),
       journal: notebook,
       log: sink,
+      recordSeal: {
+        seal: (text) => Buffer.from(Buffer.from(text).toString('base64')),
+        open: (sealed) => Buffer.from(sealed.toString(), 'base64').toString(),
+      },
       artifacts: shelf,
       cache: null,
       clock: new RealClock(),
@@ -313,22 +338,117 @@ describe('a run', () => {
     expect(sink.text).toContain('Skipping invalid file path nothing/*');
   }, 30_000);
 
-  it.each([
-    ['stop', 'STOPPED', 'BUILD STOP'],
-    ['drain', 'FAULT', 'BUILD FAULT'],
-  ] as const)(
-    'ends on %s while a command runs',
-    async (reason, status, last) => {
+  it('ends on a stop while a command runs', async () => {
+    const interrupt = new AbortController();
+    notebook.onPhase = (phase) => {
+      if (phase === 'BUILD') setTimeout(() => interrupt.abort(new Interrupt('stop')), 100);
+    };
+    expect(await run(spec(['echo up; sleep 600']), {}, interrupt.signal)).toBe('STOPPED');
+    expect(notebook.written.at(-1)).toBe('BUILD STOP');
+    expect(notebook.written.at(-2)).toMatch(/^sealed/);
+  }, 30_000);
+
+  describe('that passes to another worker', () => {
+    /** The first worker is told to leave (or fails, as one that is killed) at a phase; out: what its run came to. */
+    async function leaveAt(phase: string, files: Record<string, string>, how: 'drain' | 'killed', over = {}) {
       const interrupt = new AbortController();
-      notebook.onPhase = (phase) => {
-        if (phase === 'BUILD') setTimeout(() => interrupt.abort(new Interrupt(reason)), 100);
-      };
-      expect(await run(spec(['echo up; sleep 600']), {}, interrupt.signal)).toBe(status);
-      expect(notebook.written.at(-1)).toBe(last);
-      expect(notebook.written.at(-2)).toMatch(/^sealed/);
-    },
-    30_000,
-  );
+      if (how === 'drain') {
+        notebook.onPhase = (now) => {
+          if (now === phase) setTimeout(() => interrupt.abort(new Interrupt('drain')), 150);
+        };
+      } else {
+        // from here on nothing of this worker reaches anybody
+        notebook.failApply = (now) => {
+          if (now !== phase) return null;
+          sink.fail = new Fault('LEASE_LOST', 'killed');
+          return new Fault('LEASE_LOST', 'killed');
+        };
+      }
+      const end = await run(files, over, interrupt.signal).catch((error: Fault) => error.code);
+      notebook.onPhase = null;
+      notebook.failApply = null;
+      sink.fail = null;
+      return end;
+    }
+    const adopted = () => ({ adopted: { state: notebook.state, since: notebook.since } });
+    const countingLines =
+      'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo "line $i of pa55w0rd"; sleep 0.005; done; printf half; sleep 0.3; echo " a line"';
+    const lines = [...Array.from({ length: 200 }, (_, index) => `line ${index + 1} of ***`), 'half a line'];
+    const secret =
+      'env:\n  exported-variables: [DONE]\n  parameter-store:\n    HIDDEN: some-name\nartifacts:\n  files: [made]\n';
+    const output = () =>
+      sink.chunks
+        .flatMap((chunk) => linesOf(chunk))
+        .filter(({ stream }) => stream !== 'system')
+        .map(({ text, continues }) => (continues ? text : `${text}\n`))
+        .join('');
+
+    it.each([
+      ['handed over in the middle of a command', 'BUILD', 'drain', 'HANDED_OVER'],
+      ['left by a worker that was killed before it heard of a phase', 'PRE_BUILD', 'killed', 'LEASE_LOST'],
+      [
+        'left by a worker that was killed right after it had handed the script over',
+        'DOWNLOAD_SOURCE',
+        'killed',
+        'LEASE_LOST',
+      ],
+      ['left by a worker that was killed before it heard of the last command', 'POST_BUILD', 'killed', 'LEASE_LOST'],
+      ['left by a worker that was killed with the artifacts stored', 'UPLOAD_ARTIFACTS', 'killed', 'LEASE_LOST'],
+      ['left by a worker that was killed at the very end', 'FINALIZING', 'killed', 'LEASE_LOST'],
+    ] as const)(
+      'goes on when %s, with its log whole',
+      async (_, phase, how, end) => {
+        const files = spec([countingLines, 'DONE=yes; echo x >made'], secret);
+        expect(await leaveAt(phase, files, how)).toBe(end);
+        expect(notebook.state.phase).toBe(phase);
+        expect(backend.sandboxes.size).toBe(1);
+        // the workspace is the build's own: what is needed of it was kept
+        expect(await run({}, adopted())).toBe('SUCCEEDED');
+        expect(output()).toBe(lines.map((line) => `${line}\n`).join(''));
+        expect(shelf.stored).toEqual({ made: 'x\n' });
+        expect(notebook.written).toContain('exported [{"name":"DONE","value":"yes"}]');
+        expect(notebook.written.filter((line) => line.endsWith('SUCCEED'))).toHaveLength(8);
+        expect(bugs).toEqual([]);
+      },
+      30_000,
+    );
+
+    it('is given back when no command has run, and its sandbox goes', async () => {
+      const interrupt = new AbortController();
+      setTimeout(() => interrupt.abort(new Interrupt('drain')), 150);
+      expect(await run(spec(['echo never']), { image: 'fake:slow-pull' }, interrupt.signal)).toBe('NOT_STARTED');
+      expect(notebook.written).toEqual([expect.stringMatching(/^sealed/)]);
+    }, 30_000);
+
+    it('is given back when its worker died before the script was handed over', async () => {
+      notebook.failApply = () => new Fault('LEASE_LOST', 'killed');
+      await expect(run(spec(['echo never']))).rejects.toMatchObject({ code: 'LEASE_LOST' });
+      notebook.failApply = null;
+      expect(backend.sandboxes.size).toBe(1);
+      expect(await run({}, adopted())).toBe('NOT_STARTED');
+      expect(output()).toBe('');
+    }, 30_000);
+
+    it('ends FAULT when its sandbox is gone, and its log says that it is cut', async () => {
+      expect(await leaveAt('BUILD', spec(['echo up; sleep 600']), 'drain')).toBe('HANDED_OVER');
+      await backend.clear();
+      expect(await run({}, adopted())).toBe('FAULT');
+      expect(notebook.contexts[0]?.message).toBe('The build container is gone; its worker was lost before');
+      expect(notebook.written.slice(-2)).toEqual(['sealed as cut', 'BUILD FAULT']);
+    }, 30_000);
+
+    it('ends as what its container came to while nobody watched', async () => {
+      expect(await leaveAt('BUILD', spec(['echo up; sleep 0.5; exit 7']), 'drain')).toBe('HANDED_OVER');
+      await sleep(800);
+      expect(await run({}, adopted())).toBe('FAILED');
+      expect(notebook.contexts[0]?.message).toContain('exit status 7');
+    }, 30_000);
+
+    it('times out at once when its time ran out while nobody watched', async () => {
+      expect(await leaveAt('BUILD', spec(['echo up; sleep 600']), 'drain')).toBe('HANDED_OVER');
+      expect(await run({}, { ...adopted(), deadline: new Date(Date.now() - 1) })).toBe('TIMED_OUT');
+    }, 30_000);
+  });
 
   it('ends at its deadline', async () => {
     expect(await run(spec(['sleep 600']), { deadline: new Date(Date.now() + 1500) })).toBe('TIMED_OUT');
@@ -348,6 +468,9 @@ describe('a run', () => {
     notebook.failApply = (phase) => (phase === 'PRE_BUILD' ? new Fault('LEASE_LOST', 'gone') : null);
     await expect(run(spec(['sleep 600']))).rejects.toMatchObject({ code: 'LEASE_LOST' });
     expect(notebook.written.at(-1)).toBe('INSTALL SUCCEED');
+    // it may be another worker's by now
+    expect(backend.sandboxes.size).toBe(1);
+    await backend.clear();
   }, 30_000);
 
   it('is not fooled by a build that writes its own events', async () => {

@@ -20,24 +20,37 @@ import {
 } from '#core/phase.js';
 import { PHASE_STATUS_OF, transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
 import type { BuildRequest, BuildRun } from './build-run.js';
-import { LogPipeline } from './logs/pipeline.js';
+import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
 import { buildspecFailure, downloadSource } from './phases/download-source.js';
 import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
 import type { RunPorts } from './ports.js';
+import { keepRecord } from './run-record.js';
+import { takeUp } from './take-up.js';
 
 /** How long the container may take from its script's end to its own. */
 const SCRIPT_EXIT_MS = 5_000;
+/** How long a run that is handed over tries to store what it has read. */
+const HAND_OVER_MS = 3_000;
+
+/** What became of a run: the build's final status, or that it goes on without this worker. */
+export type RunEnd =
+  | FinalStatus
+  /** The sandbox and the log are left as they are, for another worker of this host to adopt. */
+  | 'HANDED_OVER'
+  /** No command of the build has run, and none will under this attempt. The attempt's log is sealed, its sandbox gone. */
+  | 'NOT_STARTED';
 
 /**
- * Runs `request.build` from PROVISIONING to COMPLETED.
- * In: `interrupt` aborts with an Interrupt as its reason. Out: the final status; the row and the log are written before it resolves.
- * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when the end could not be written.
- * In every case the sandbox is gone when it settles.
+ * Runs `request.build` from where it stands to COMPLETED.
+ * In: `interrupt` aborts with an Interrupt as its reason; `drain` hands the run over. Out: how it ended; a final status and the log are
+ * written before it resolves.
+ * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when something could not be written.
+ * The sandbox is gone when it settles, but for HANDED_OVER and for an error behind which the build may go on: there it is left.
  */
-export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<FinalStatus> {
+export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<RunEnd> {
   const stop = new AbortController();
   const ending = new AbortController();
   const abort = (): void => stop.abort(interrupt.reason);
@@ -49,10 +62,19 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     () => stop.abort(new Interrupt('timeout')),
     () => undefined, // the build ended before
   );
+  const openLog = (more: Pick<LogPipelineOptions, 'startAt'>): LogPipeline =>
+    new LogPipeline({
+      sink: ports.log,
+      clock: ports.clock,
+      limits: request.logLimits,
+      ...more,
+      onStored: (position) => run.sandbox?.release(position),
+      onLost: (lost) => keepRecord(run, lost),
+    });
   const run: BuildRun = {
     request,
     ports,
-    log: new LogPipeline({ sink: ports.log, clock: ports.clock, limits: request.logLimits }),
+    log: openLog({}),
     signal: stop.signal,
     ending: ending.signal,
     fail: (error) => stop.abort(error),
@@ -60,29 +82,59 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     source: null,
     script: null,
     outputRead: null,
+    outputLost: false,
     diskExceeded: null,
     cacheUse: null,
   };
   const disk = watchDisk(run);
+  let leave = false;
   try {
-    return await throughPhases(run);
+    const end =
+      request.adopted === null ? await throughPhases(run, BEGINNING) : await goOn(run, request.adopted, openLog);
+    leave = end === 'HANDED_OVER';
+    return end;
   } catch (error) {
     run.log.abandon(error);
+    leave = true;
     throw error;
   } finally {
     interrupt.removeEventListener('abort', abort);
     deadline.abort();
     disk.stop();
     ending.abort();
-    await run.sandbox?.remove();
+    if (!leave) await run.sandbox?.remove();
   }
 }
 
-async function throughPhases(run: BuildRun): Promise<FinalStatus> {
-  let state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
-  let began = run.ports.clock.now();
+interface Standing {
+  state: BuildState;
+  /** When its phase began; null for now. */
+  since: Date | null;
+}
+const BEGINNING: Standing = { state: { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false }, since: null };
+
+async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof takeUp>[2]): Promise<RunEnd> {
+  try {
+    const found = await takeUp(run, adopted.state.phase, openLog);
+    if (found === 'not-started') return await notStarted(run);
+    run.outputLost = found === 'gone';
+    if (found === 'gone')
+      run.fail(new Fault('SANDBOX_LOST', 'The build container is gone; its worker was lost before'));
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    run.outputLost = true;
+    run.fail(error);
+  }
+  return throughPhases(run, adopted);
+}
+
+async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
+  let { state } = from;
+  let began = from.since ?? run.ports.clock.now();
   while (!isFinal(state.status)) {
-    const { outcome, at } = await perform(run, state);
+    const performed = await perform(run, state);
+    if (performed === 'drain') return run.script === null ? notStarted(run) : handOver(run);
+    const { outcome, at } = performed;
     const event = eventOf(outcome);
     const next = transition(state, event);
     const contexts = contextsOf(outcome).map((one) => ({ ...one, message: run.log.masked(one.message) }));
@@ -99,11 +151,33 @@ async function throughPhases(run: BuildRun): Promise<FinalStatus> {
   return state.status;
 }
 
-async function perform(run: BuildRun, state: BuildState): Promise<{ outcome: PhaseOutcome; at?: Date }> {
+/** The script runs on by itself; what has been read of it is stored, as far as that goes within HAND_OVER_MS. */
+async function handOver(run: BuildRun): Promise<'HANDED_OVER'> {
+  const patience = new AbortController();
+  const late = run.ports.clock.sleep(HAND_OVER_MS, patience.signal).catch(() => undefined); // it was stored in time
+  await Promise.race([run.log.flush().catch(() => undefined), late]); // the successor reads again what is not stored
+  patience.abort();
+  run.log.abandon(new Interrupt('drain'));
+  return 'HANDED_OVER';
+}
+
+async function notStarted(run: BuildRun): Promise<'NOT_STARTED'> {
+  await run.log
+    .say('The worker leaves before a command has run; the build goes back to the queue')
+    .catch(() => undefined); // endLog meets it again
+  await endLog(run);
+  return 'NOT_STARTED';
+}
+
+type Performed = { outcome: PhaseOutcome; at?: Date } | 'drain';
+
+async function perform(run: BuildRun, state: BuildState): Promise<Performed> {
   try {
     run.signal.throwIfAborted();
     return await phaseWork(run, state);
   } catch (thrown) {
+    const { reason } = run.signal as { reason: unknown };
+    if (reason instanceof Interrupt && reason.reason === 'drain') return 'drain';
     return { outcome: await outcomeOf(run, thrown) };
   }
 }
@@ -114,6 +188,8 @@ async function phaseWork(run: BuildRun, { phase, failing }: BuildState): Promise
     case 'PROVISIONING':
       return { outcome: await provision(run) };
     case 'DOWNLOAD_SOURCE':
+      // adopted with its script running: only the word of it was not written down
+      if (run.script !== null) return { outcome: { kind: 'succeeded' } };
       return { outcome: await downloadSource(run) };
     case 'UPLOAD_ARTIFACTS':
       await scriptOver(run);
@@ -172,10 +248,7 @@ function interrupted(reason: InterruptReason): PhaseOutcome {
     case 'timeout':
       return { kind: 'timed-out', context: { statusCode: 'BUILD_TIMED_OUT', message: 'Build has timed out.' } };
     case 'drain':
-      return {
-        kind: 'fault',
-        context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: 'The worker that ran this build was shut down.' },
-      };
+      throw new Error('a run that is handed over has no outcome'); // perform sees to it
     case 'lease-lost':
       throw new Fault('LEASE_LOST', 'the build belongs to another worker now');
     default:
@@ -228,7 +301,7 @@ async function endLog(run: BuildRun): Promise<void> {
   await run.sandbox?.kill();
   await run.outputRead?.catch(() => undefined); // told as the outcome already, or met again by end()
   try {
-    await run.log.end();
+    await run.log.end(run.outputLost);
   } catch (error) {
     if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
     run.ports.observer.bug?.(error);

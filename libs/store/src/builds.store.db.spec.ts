@@ -258,7 +258,7 @@ describe('a worker', () => {
     await expireLease(lease);
     await new LogsStore(db).append(lease, newLogChunk(['still here']));
     await builds.renewLease(lease, LEASE_MS);
-    expect(await builds.settleLost(new Date())).toEqual([]);
+    expect(await builds.settleLost(new Date(), 0)).toEqual([]);
     expect(await builds.isOwned(lease.buildId, 1)).toBe(true);
   });
 
@@ -274,7 +274,7 @@ describe('a worker', () => {
       const lease = other(good);
       if (expired) {
         await expireLease(good);
-        await builds.settleLost(new Date());
+        await builds.settleLost(new Date(), 0);
       }
       const before = await builds.get(good.buildId);
       const logs = new LogsStore(db);
@@ -361,27 +361,27 @@ describe('sweep', () => {
     await builds.requestStop(stopped.lease.buildId, 'ada');
     await expireLease(lost.lease);
     await expireLease(stopped.lease);
-    const ids = await builds.settleLost(new Date());
+    const ids = await builds.settleLost(new Date(), 0);
     expect(new Set(ids)).toEqual(new Set([lost.lease.buildId, stopped.lease.buildId]));
     const build1 = await builds.get(lost.lease.buildId);
     expect(build1).toMatchObject({ status: 'FAULT', logSeal: { lineCount: 2, byteCount: chunk.bytes.length } });
     expect(build1.phases.at(-2)!.contexts[0]!.statusCode).toBe('INTERNAL_SERVICE_ERROR');
     expect((await builds.get(stopped.lease.buildId)).status).toBe('STOPPED');
     expect((await builds.get(alive.lease.buildId)).status).toBe('IN_PROGRESS');
-    expect(await builds.settleLost(new Date())).toEqual([]);
+    expect(await builds.settleLost(new Date(), 0)).toEqual([]);
   });
 
   it('believes no clock that is ahead of the database’s', async () => {
     await build(await project('demo'));
     await claim();
-    expect(await builds.settleLost(new Date(Date.now() + 86_400_000))).toEqual([]);
+    expect(await builds.settleLost(new Date(Date.now() + 86_400_000), 0)).toEqual([]);
   });
 
   it('settles a build once when two sweeps run at the same time', async () => {
     const demo = await project('demo');
     for (let i = 0; i < 5; i++) await build(demo);
     for (let i = 0; i < 5; i++) await expireLease((await claim()).lease);
-    const ended = (await Promise.all([builds.settleLost(new Date()), builds.settleLost(new Date())])).flat();
+    const ended = (await Promise.all([builds.settleLost(new Date(), 0), builds.settleLost(new Date(), 0)])).flat();
     expect(new Set(ended).size).toBe(5);
     expect(ended).toHaveLength(5);
   });

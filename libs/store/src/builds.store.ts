@@ -10,11 +10,12 @@ import type {
   Waiting,
 } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
-import { asBuildId, type BuildId, type WorkerId } from '#core/ids.js';
+import { asBuildId, type BuildId } from '#core/ids.js';
 import type { BuildStatus, PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
+import { adopt, heldOnHost, release, type AdoptRequest, type HeldBuild } from './adopt.js';
 import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
-import { claimNext } from './claim.js';
+import { claimNext, type ClaimRequest } from './claim.js';
 import { createBuild, type NewBuild } from './create-build.js';
 import type { Database } from './database.js';
 import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
@@ -139,16 +140,39 @@ export class BuildsStore {
   // --- the worker's side: every write is guarded by the lease; Fault LEASE_LOST when it no longer holds -----------------------
 
   /** Takes the next build that may start (pick.ts says which), or null. The build's timeout counts from here. */
-  async claimNext(request: { workerId: WorkerId; leaseMs: number }): Promise<ClaimedBuild | null> {
+  async claimNext(request: ClaimRequest): Promise<ClaimedBuild | null> {
     const claim = await claimNext(this.db, request);
     if (claim === null) return null;
     const build = await this.get(claim.buildId);
     return {
       lease: { buildId: claim.buildId, attempt: claim.attempt, workerId: request.workerId },
       build,
-      leaseUntil: claim.leaseUntil,
-      deadline: new Date((build.startedAt ?? build.queuedAt).getTime() + build.settings.timeoutInMinutes * MINUTE_MS),
+      deadline: deadlineOf(build),
+      adopted: null,
     };
+  }
+
+  /** Running builds of a Docker host, whoever holds them. */
+  heldOnHost(host: string): Promise<HeldBuild[]> {
+    return heldOnHost(this.db, host);
+  }
+
+  /** Takes a running build over within its attempt, or null when it is not to be had (any more). The old worker's writes are refused from then on. */
+  async adopt(request: AdoptRequest): Promise<ClaimedBuild | null> {
+    const taken = await adopt(this.db, request);
+    if (taken === null) return null;
+    const build = await this.get(request.buildId);
+    return {
+      lease: taken.lease,
+      build,
+      deadline: deadlineOf(build),
+      adopted: { from: request.workerId, state: taken.state, since: taken.since },
+    };
+  }
+
+  /** Lets a running build go for another worker of its host. */
+  release(lease: Lease): Promise<void> {
+    return release(this.db, lease);
   }
 
   /** Prolongs the lease to `leaseMs` from now. */
@@ -162,6 +186,11 @@ export class BuildsStore {
    */
   apply(lease: Lease, event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState> {
     return leased.applyLeased(this.db, lease, event, contexts, at);
+  }
+
+  /** Ends an attempt in which no command of the build has run. */
+  async giveBack(lease: Lease, reason: string): Promise<BuildState> {
+    return this.apply(lease, 'FAULT', [{ statusCode: 'INTERNAL_SERVICE_ERROR', message: reason }], new Date());
   }
 
   setResolvedSource(lease: Lease, version: string): Promise<void> {
@@ -208,21 +237,25 @@ export class BuildsStore {
   }
 
   /**
-   * Ends builds whose lease ran out: FAULT with context INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; then seals the
+   * Ends builds whose lease ran out, `hostLostMs` ago where their container may still run (see endLost): FAULT with context INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; then seals the
    * logs of ended builds that nobody sealed with what is stored. Out: ids of the builds ended.
    */
-  async settleLost(now: Date): Promise<BuildId[]> {
-    const ended = await endLost(this.db, now);
+  async settleLost(now: Date, hostLostMs: number): Promise<BuildId[]> {
+    const ended = await endLost(this.db, now, hostLostMs);
     await sealAbandonedLogs(this.db);
     return ended;
   }
 
-  /** True while the build is in progress under that attempt with a live lease. */
+  /** True while the build is in progress under that attempt, be its lease run out: a worker of its host may yet go on with it. */
   async isOwned(buildId: BuildId, attempt: number): Promise<boolean> {
     const { rowCount } = await this.db.query(
-      `SELECT 1 FROM build WHERE id = $1 AND attempt = $2 AND status = 'IN_PROGRESS' AND lease_until > now()`,
+      `SELECT 1 FROM build WHERE id = $1 AND attempt = $2 AND status = 'IN_PROGRESS' AND current_phase <> 'QUEUED'`,
       [buildId, attempt],
     );
     return rowCount === 1;
   }
+}
+
+function deadlineOf(build: Build): Date {
+  return new Date((build.startedAt ?? build.queuedAt).getTime() + build.settings.timeoutInMinutes * MINUTE_MS);
 }

@@ -7,6 +7,13 @@ import { PICK, WAITING } from './pick.js';
 /** Key of the advisory lock under which claims take turns: `pick` in ASCII. */
 const PICK_LOCK = 0x7069636b;
 
+export interface ClaimRequest {
+  workerId: WorkerId;
+  leaseMs: number;
+  /** Docker host of the worker; without one nobody can adopt the build. */
+  host?: string | null;
+}
+
 export interface Claim {
   buildId: BuildId;
   attempt: number;
@@ -22,7 +29,7 @@ const MAX_PICKS = 20;
  * earlier one gets right; row locks alone would let two workers pass a project's limit together. A turn is four short statements.
  * Workers that find nothing never queue for it: they look once without the lock.
  */
-export async function claimNext(db: Database, request: { workerId: WorkerId; leaseMs: number }): Promise<Claim | null> {
+export async function claimNext(db: Database, request: ClaimRequest): Promise<Claim | null> {
   if ((await db.query(PICK)).rowCount === 0) return null;
   return db.transaction(async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [PICK_LOCK]);
@@ -41,15 +48,15 @@ export async function claimNext(db: Database, request: { workerId: WorkerId; lea
 async function take(
   tx: Queryable,
   id: string,
-  { workerId, leaseMs }: { workerId: WorkerId; leaseMs: number },
+  { workerId, leaseMs, host = null }: ClaimRequest,
 ): Promise<Claim | null> {
   const { rows } = await tx.query<StandingRow & { lease_until: Date }>(
-    `UPDATE build SET attempt = attempt + 1, worker_id = $2, version = version + 1,
+    `UPDATE build SET attempt = attempt + 1, worker_id = $2, host = $4, version = version + 1,
        started_at = clock_timestamp()::timestamptz(3),
        lease_until = (clock_timestamp() + $3 * interval '1 millisecond')::timestamptz(3)
      WHERE id = $1 AND ${WAITING}
      RETURNING ${STANDING_COLUMNS}, lease_until`,
-    [id, workerId, leaseMs],
+    [id, workerId, leaseMs, host],
   );
   const row = rows[0];
   if (row === undefined) return null;

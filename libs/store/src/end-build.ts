@@ -62,10 +62,13 @@ export async function expireQueued(db: Database, now: Date): Promise<BuildId[]> 
 
 /**
  * Ends builds whose lease ran out: FAULT, or STOPPED where a stop was asked for. Out: their ids.
+ * Builds whose commands may run by themselves in their container get `hostLostMs` more: a worker of their host may come and go on.
  * A lease has run out when both `now` and the database's clock say so, so that a process whose clock is ahead kills nothing.
  */
-export async function endLost(db: Database, now: Date): Promise<BuildId[]> {
-  const due = `status = 'IN_PROGRESS' AND current_phase <> 'QUEUED' AND lease_until < least($1::timestamptz, now())`;
+export async function endLost(db: Database, now: Date, hostLostMs: number): Promise<BuildId[]> {
+  const grace = `CASE WHEN host IS NULL OR current_phase = 'PROVISIONING' THEN 0 ELSE ${Math.floor(hostLostMs)} END`;
+  const due = `status = 'IN_PROGRESS' AND current_phase <> 'QUEUED'
+    AND lease_until < least($1::timestamptz, now()) - ${grace} * interval '1 millisecond'`;
   return endEach(db, { due, order: 'lease_until', now }, (stopRequested) =>
     stopRequested
       ? { event: 'STOP', contexts: [] }

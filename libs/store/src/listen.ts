@@ -9,8 +9,11 @@ export const BUILD_CHANNEL = 'kilnyard_build';
 
 export interface BuildChange {
   buildId: BuildId;
-  /** `status`: any change of the row; look it up. `log`: lines or the seal. `stop`: somebody wants it stopped. */
-  kind: 'status' | 'log' | 'stop';
+  /**
+   * `status`: any change of the row; look it up. `log`: lines or the seal. `stop`: somebody wants it stopped.
+   * `released`: its worker has let it go for another of the same host.
+   */
+  kind: 'status' | 'log' | 'stop' | 'released';
 }
 
 /** How long `start` tries before it gives up. */
@@ -22,7 +25,7 @@ const PROBE_MS = 15_000;
 const PROBE_TIMEOUT_MS = 5_000;
 const GOODBYE_MS = 1_000;
 
-const PAYLOAD = /^([0-9a-f-]{36}) (status|log|stop)$/;
+const PAYLOAD = /^([0-9a-f-]{36}) (status|log|stop|released)$/;
 
 /**
  * One LISTEN connection. Modes: connected, or reconnecting (with backoff, until closed).
@@ -30,6 +33,7 @@ const PAYLOAD = /^([0-9a-f-]{36}) (status|log|stop)$/;
  */
 export class Listener {
   readonly #hearers = new Map<BuildId, Set<(change: BuildChange) => void>>();
+  readonly #releaseHearers = new Set<(buildId: BuildId) => void>();
   readonly #closing = new AbortController();
   #client: pg.Client | undefined;
   #probe: NodeJS.Timeout | undefined;
@@ -71,6 +75,14 @@ export class Listener {
     return () => {
       hearers.delete(own);
       if (hearers.size === 0 && this.#hearers.get(buildId) === hearers) this.#hearers.delete(buildId);
+    };
+  }
+
+  /** Calls `hear` whenever some build is let go for another worker. Out: what ends that. `hear` must not throw. */
+  onReleased(hear: (buildId: BuildId) => void): () => void {
+    this.#releaseHearers.add(hear);
+    return () => {
+      this.#releaseHearers.delete(hear);
     };
   }
 
@@ -168,6 +180,7 @@ export class Listener {
     const [, id, kind] = PAYLOAD.exec(payload) ?? [];
     if (id === undefined) return; // somebody else's words on our channel
     this.wake({ buildId: asBuildId(id), kind: kind as BuildChange['kind'] });
+    if (kind === 'released') for (const hear of [...this.#releaseHearers]) hear(asBuildId(id));
   }
 
   private wake(change: BuildChange): void {

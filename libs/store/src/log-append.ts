@@ -8,6 +8,7 @@ import type { Database } from './database.js';
 import { atDatabaseEdge } from './database-errors.js';
 import { HOLDS_LEASE, leaseLost, leaseValues } from './leased-writes.js';
 import { BUILD_CHANNEL } from './listen.js';
+import { storedJson } from './stored-json.js';
 import { chunkWithFirstSeq, deflateBody, readLogState } from './log-chunks.js';
 
 /** How long an append tries again while the database does not answer. */
@@ -29,8 +30,8 @@ const APPEND = {
 WITH owner AS MATERIALIZED (
   SELECT id, log_day FROM build WHERE ${HOLDS_LEASE} FOR SHARE
 ), stored AS (
-  INSERT INTO log_chunk (build_id, attempt, day, first_seq, line_count, first_byte, byte_count, header, body)
-  SELECT id, $2, log_day, $4, $5, $6, $7, $8, $9 FROM owner
+  INSERT INTO log_chunk (build_id, attempt, day, first_seq, line_count, first_byte, byte_count, header, body, source)
+  SELECT id, $2, log_day, $4, $5, $6, $7, $8, $9, $10::jsonb FROM owner
   ON CONFLICT (build_id, attempt, first_seq, day) DO NOTHING
   RETURNING build_id
 ), told AS MATERIALIZED (
@@ -60,6 +61,7 @@ export async function appendChunk(
     chunk.bytes.length,
     encodeChunkHeader(chunk),
     await deflateBody(chunk.bytes),
+    chunk.source === undefined ? null : storedJson(chunk.source),
   ];
   const giveUpAt = performance.now() + retryMs;
   for (let pauseMs = FIRST_BACKOFF_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_BACKOFF_MS)) {

@@ -4,7 +4,7 @@ import { deflateRaw, inflateRaw } from 'node:zlib';
 import { decodeChunkHeader } from '#core/chunk-codec.js';
 import { Fault } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
-import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { LogChunk, LogSeal, SourcePoint, StoredLog } from '#core/log-line.js';
 import { buildNotFound } from './end-build.js';
 import type { Database } from './database.js';
 
@@ -142,6 +142,23 @@ export async function storedEnd(db: Database, place: LogPlace): Promise<{ lineCo
     [place.buildId, place.attempt, place.day],
   );
   return { lineCount: Number(rows[0]?.lines ?? 0), byteCount: Number(rows[0]?.bytes ?? 0) };
+}
+
+/** What a worker that goes on with this log has to know of its end. */
+export async function endToGoOnFrom(db: Database, place: LogPlace): Promise<StoredLog> {
+  const { rows } = await db.query<ChunkRow & { source: SourcePoint | null }>(
+    `SELECT ${COLUMNS}, source FROM log_chunk WHERE ${OF_PLACE} ORDER BY first_seq DESC LIMIT 1`,
+    [place.buildId, place.attempt, place.day],
+  );
+  const row = rows[0];
+  if (row === undefined) return { seq: 0, byte: 0, open: null, source: null };
+  const chunk = await toChunk(row);
+  return {
+    seq: chunk.firstSeq + chunk.lineCount,
+    byte: chunk.firstByte + chunk.bytes.length,
+    open: chunk.openLines.at(-1) === chunk.lineCount - 1 ? chunk.runs.at(-1)!.stream : null,
+    source: row.source,
+  };
 }
 
 /** Bytes [start, end], both inclusive, of the raw log as far as it is stored; one chunk in memory at a time. */

@@ -1,11 +1,12 @@
 // Logs: chunks in, lines and bytes out. What lies in a chunk is libs/core/src/chunk-codec.ts' business.
+import { createHash, type Hash } from 'node:crypto';
 import type { Lease } from '#core/build.js';
 import { linesOf } from '#core/chunk-codec.js';
 import type { BuildId } from '#core/ids.js';
-import type { LogChunk, LogLine, LogSeal } from '#core/log-line.js';
+import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
 import { appendChunk } from './log-append.js';
-import { chunksFromSeq, rawBytes, readLogState, storedEnd } from './log-chunks.js';
+import { chunksFromSeq, endToGoOnFrom, rawBytes, readLogState, storedEnd } from './log-chunks.js';
 import { ensureLogPartitions } from './log-partitions.js';
 import { sealLog } from './log-seal.js';
 
@@ -27,6 +28,18 @@ export class LogsStore {
    */
   append(lease: Lease, chunk: LogChunk): Promise<void> {
     return appendChunk(this.db, lease, chunk, this.options.appendRetryMs);
+  }
+
+  /**
+   * Where the log of a lease's attempt ends, for a worker that has just adopted it, and a SHA-256 that has read all of it.
+   * Errors: Refusal BUILD_NOT_FOUND; Fault BLOB_CORRUPT.
+   */
+  async stored(lease: Lease): Promise<{ stored: StoredLog; hash: Hash }> {
+    const log = await readLogState(this.db, lease.buildId, lease.attempt);
+    const stored = await endToGoOnFrom(this.db, log);
+    const hash = createHash('sha256');
+    for await (const bytes of rawBytes(this.db, log, 0, stored.byte - 1)) hash.update(bytes);
+    return { stored, hash };
   }
 
   /** The log is whole; no chunk follows. Errors: Fault LEASE_LOST; Fault INTERNAL when it differs from what is stored. */

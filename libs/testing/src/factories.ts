@@ -34,6 +34,7 @@ export function newWorkerInfo(over: Partial<WorkerInfo> = {}): WorkerInfo {
   return {
     id: asWorkerId('host-00000001'),
     hostname: 'host',
+    host: 'docker-host',
     version: '0.1.0',
     slots: 2,
     running: 0,

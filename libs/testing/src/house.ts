@@ -37,6 +37,8 @@ export class House {
   readonly client: HouseClient;
   readonly workers: { running: RunningWorker; backend: FakeBackend | null }[] = [];
   readonly clock = new MovedClock();
+  /** Of all workers, as the engine of one Docker host is. */
+  private readonly fake: FakeBackend;
 
   private constructor(
     readonly env: Record<string, string>,
@@ -46,6 +48,7 @@ export class House {
     readonly git: GitHost,
     private readonly dropDatabase: () => Promise<void>,
   ) {
+    this.fake = new FakeBackend(join(this.dataDir, 'sandboxes'));
     this.client = new HouseClient(() => this.api.url, env['KILNYARD_ADMIN_TOKEN']!);
   }
 
@@ -82,8 +85,7 @@ export class House {
 
   async addWorker(): Promise<RunningWorker> {
     const settings = readSettings(this.env, ...WORKER_SECTIONS);
-    const backend =
-      this.backend === 'fake' ? new FakeBackend(join(this.dataDir, 'sandboxes', String(this.workers.length))) : null;
+    const backend = this.backend === 'fake' ? this.fake : null;
     const over = { logger: SILENT, clock: this.clock, ...(backend === null ? {} : { backend }) };
     const running = await startWorker(settings, over);
     this.workers.push({ running, backend });
@@ -126,9 +128,7 @@ export class House {
   /** Folders and containers of builds that are there now. */
   async sandboxes(): Promise<string[]> {
     const root = join(this.dataDir, 'sandboxes');
-    if (this.backend === 'docker') return [...(await namesIn(root)), ...(await containersLeft(this.dataDir))];
-    const ofWorkers = await Promise.all((await namesIn(root)).map((worker) => namesIn(join(root, worker))));
-    return ofWorkers.flat();
+    return [...(await namesIn(root)), ...(this.backend === 'docker' ? await containersLeft(this.dataDir) : [])];
   }
 }
 

@@ -1,6 +1,7 @@
 // A LogSink that keeps what it gets, checks the order, and can be slow or fail.
 import { linesOf } from '#core/chunk-codec.js';
-import type { LogChunk, LogLine, LogSeal } from '#core/log-line.js';
+import { createHash, type Hash } from 'node:crypto';
+import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import { LogSink } from '#engine/ports.js';
 
 export class RecordingSink extends LogSink {
@@ -29,6 +30,15 @@ export class RecordingSink extends LogSink {
     this.appending -= 1;
     this.#next = { seq: chunk.firstSeq + chunk.lineCount, byte: chunk.firstByte + chunk.bytes.length };
     this.chunks.push(chunk);
+  }
+
+  /** The log as a whole, as if this sink were asked by another worker. */
+  async stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+    const last = this.chunks.at(-1);
+    const hash = createHash('sha256').update(this.raw);
+    if (last === undefined) return { stored: { ...this.#next, open: null, source: null }, hash };
+    const open = last.openLines.at(-1) === last.lineCount - 1 ? last.runs.at(-1)!.stream : null;
+    return { stored: { ...this.#next, open, source: last.source ?? null }, hash };
   }
 
   async seal(seal: LogSeal): Promise<void> {

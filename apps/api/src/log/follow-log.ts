@@ -102,7 +102,7 @@ class Bell {
   private wake: (() => void) | null = null;
 
   ring(kind: BuildChange['kind']): void {
-    if (kind === 'stop') return;
+    if (kind === 'stop' || kind === 'released') return;
     if (this.rung !== 'status') this.rung = kind;
     this.wake?.();
   }

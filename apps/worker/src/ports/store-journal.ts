@@ -12,6 +12,7 @@ export class StoreJournal extends BuildJournal {
     private readonly builds: BuildsStore,
     private readonly lease: Lease,
     private readonly clock: Clock,
+    private readonly awayMs: number,
   ) {
     super();
   }
@@ -41,6 +42,6 @@ export class StoreJournal extends BuildJournal {
   }
 
   private write<T>(work: () => Promise<T>): Promise<T> {
-    return whileAway(this.clock, work);
+    return whileAway(this.clock, this.awayMs, work);
   }
 }

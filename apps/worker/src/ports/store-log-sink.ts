@@ -1,7 +1,8 @@
 // The engine's log sink on the store.
 import type { Lease } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
-import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { Hash } from 'node:crypto';
+import type { LogChunk, LogSeal, StoredLog } from '#core/log-line.js';
 import { LogSink } from '#engine/ports.js';
 import type { LogsStore } from '#store/logs.store.js';
 import { whileAway } from './while-away.js';
@@ -11,6 +12,7 @@ export class StoreLogSink extends LogSink {
     private readonly logs: LogsStore,
     private readonly lease: Lease,
     private readonly clock: Clock,
+    private readonly awayMs: number,
     private readonly heard: (lines: number, bytes: number) => void,
   ) {
     super();
@@ -23,6 +25,10 @@ export class StoreLogSink extends LogSink {
   }
 
   seal(seal: LogSeal): Promise<void> {
-    return whileAway(this.clock, () => this.logs.seal(this.lease, seal));
+    return whileAway(this.clock, this.awayMs, () => this.logs.seal(this.lease, seal));
+  }
+
+  stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+    return whileAway(this.clock, this.awayMs, () => this.logs.stored(this.lease));
   }
 }

@@ -2,14 +2,12 @@
 import { Fault } from '#core/errors.js';
 import type { Clock } from '#core/clock.js';
 
-/** How long a running build's write waits for the database. */
-export const DATABASE_AWAY_MS = 60_000;
 const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 2_000;
 
-/** Tries again while the database does not answer. Errors: its Fault DATABASE_UNAVAILABLE after DATABASE_AWAY_MS; any other at once. */
-export async function whileAway<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
-  const until = clock.now().getTime() + DATABASE_AWAY_MS;
+/** Tries again while the database does not answer. Errors: its Fault DATABASE_UNAVAILABLE after `awayMs`; any other at once. */
+export async function whileAway<T>(clock: Clock, awayMs: number, work: () => Promise<T>): Promise<T> {
+  const until = clock.now().getTime() + awayMs;
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LAST_WAIT_MS)) {
     try {
       return await work();

@@ -24,6 +24,7 @@ function block(text: string, changes: Partial<LineBlock> = {}): LineBlock {
     time: clock.now(),
     stream: 'stdout',
     open: false,
+    sourceBytes: 0,
     ...changes,
   };
 }

@@ -2,7 +2,7 @@
 // wakes it when it is due. It counts and hashes what it sends, for the seal.
 import { createHash, type Hash } from 'node:crypto';
 import type { Clock } from '#core/clock.js';
-import type { LogChunk, LogSeal } from '#core/log-line.js';
+import type { LogChunk, LogSeal, SourcePoint } from '#core/log-line.js';
 import type { LogSink } from '../ports.js';
 import { ChunkBuilder } from './chunk-builder.js';
 import type { LineBlock } from './line-block.js';
@@ -29,6 +29,17 @@ export interface BatchOptions {
   startAt?: LogStart;
   /** Called when the sink is free again and lines wait: dueAt may have changed. */
   onFree?: () => void;
+  /** Where the container's output goes on behind the block that was added last; null without any. Asked when a chunk closes. */
+  sourceAfter?: (place: SourcePlace) => SourcePoint | null;
+  /** Called when a chunk is stored. */
+  onStored?: (chunk: LogChunk) => void;
+}
+
+/** The end of a block in what is made of the container's output. */
+export interface SourcePlace {
+  /** Bytes made of the output, up to its end. */
+  made: number;
+  part: SourcePoint['part'];
 }
 
 /**
@@ -42,6 +53,9 @@ export class Batch {
   readonly #clock: Clock;
   readonly #flushMs: number;
   readonly #onFree: () => void;
+  readonly #sourceAfter: (place: SourcePlace) => SourcePoint | null;
+  readonly #onStored: (chunk: LogChunk) => void;
+  #place: SourcePlace = { made: 0, part: 'head' };
   readonly #hash: Hash;
   readonly #gathering = new ChunkBuilder();
   #gatheringSince = 0;
@@ -59,16 +73,19 @@ export class Batch {
     this.#clock = options.clock;
     this.#flushMs = options.flushMs ?? DEFAULT_FLUSH_MS;
     this.#onFree = options.onFree ?? (() => {});
+    this.#sourceAfter = options.sourceAfter ?? (() => null);
+    this.#onStored = options.onStored ?? (() => {});
     this.#hash = options.startAt?.hash ?? createHash('sha256');
     this.#seq = options.startAt?.seq ?? 0;
     this.#byte = options.startAt?.byte ?? 0;
   }
 
-  add(block: LineBlock, now: Date): void {
+  add(block: LineBlock, now: Date, place: SourcePlace = this.#place): void {
     this.#throwFailure();
     if (!this.#gathering.fits(block)) this.#close(now.getTime());
     if (this.#gathering.lineCount === 0) this.#gatheringSince = now.getTime();
     this.#gathering.add(block);
+    this.#place = place;
   }
 
   /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree). */
@@ -93,11 +110,16 @@ export class Batch {
     this.#throwFailure();
   }
 
-  /** Sends the rest. Out: count and hash of the whole log, when all of it is stored. */
-  async end(): Promise<LogSeal> {
+  /** Sends what is gathered, due or not; resolves when all is stored. */
+  async flush(): Promise<void> {
     if (this.#gathering.lineCount > 0 && this.#failure === null) this.#close(this.#clock.now().getTime());
     await this.#sending;
     this.#throwFailure();
+  }
+
+  /** Sends the rest. Out: count and hash of the whole log, when all of it is stored. */
+  async end(): Promise<LogSeal> {
+    await this.flush();
     return { lineCount: this.#seq, byteCount: this.#byte, sha256: this.#hash.digest('hex') };
   }
 
@@ -110,7 +132,7 @@ export class Batch {
   }
 
   #close(at: number): void {
-    const chunk = this.#gathering.take(this.#seq, this.#byte);
+    const chunk = this.#gathering.take(this.#seq, this.#byte, this.#sourceAfter(this.#place));
     this.#seq += chunk.lineCount;
     this.#byte += chunk.bytes.length;
     this.#hash.update(chunk.bytes);
@@ -125,6 +147,7 @@ export class Batch {
       for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
         await this.#sink.append(chunk);
         this.#waitingBytes = Math.max(0, this.#waitingBytes - chunk.bytes.length);
+        this.#onStored(chunk);
         this.#wake?.();
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 // Gathers blocks of lines into one LogChunk. Called by batch.ts; it knows sizes, not time.
-import type { LineRun, LogChunk } from '#core/log-line.js';
+import type { LineRun, LogChunk, SourcePoint } from '#core/log-line.js';
 import type { LineBlock } from './line-block.js';
 
 /** Bytes of a chunk at most: what the store takes in one insert. A line is never longer (see pipeline.ts). */
@@ -42,7 +42,7 @@ export class ChunkBuilder {
   }
 
   /** Hands the chunk out and begins anew. */
-  take(firstSeq: number, firstByte: number): LogChunk {
+  take(firstSeq: number, firstByte: number, source: SourcePoint | null): LogChunk {
     const chunk = {
       firstSeq,
       lineCount: this.lineCount,
@@ -51,6 +51,7 @@ export class ChunkBuilder {
       runs: this.#runs,
       openLines: this.#openLines,
       openLengths: this.#openLengths,
+      ...(source === null ? {} : { source }),
     };
     this.lineCount = 0;
     this.byteLength = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Limit } from './limit.js';
+import { Limit, type LimitOptions } from './limit.js';
 import { Lines } from './lines.js';
 import type { LineBlock } from './line-block.js';
 
@@ -8,11 +8,7 @@ const NOW = new Date('2026-01-02T03:04:05.006Z');
 const NOTICE = /^\[Container\] 2026\/01\/02 03:04:05\.006000 /;
 
 /** Sends reads through lines and limit; out: the lines, open ones with a `~`, and Kilnyard's own two apart. */
-function run(
-  reads: string[],
-  options: { maxBuildBytes: number; tailBytes?: number; usedBytes?: number },
-  maxLineBytes = 1000,
-) {
+function run(reads: string[], options: LimitOptions, maxLineBytes = 1000) {
   const lines = new Lines({ maxLineBytes });
   const limit = new Limit(options);
   const blocks: LineBlock[] = [];
@@ -69,7 +65,11 @@ describe('Limit', () => {
   });
 
   it('counts what is stored already', () => {
-    const { head } = run(['a\n', 'b\n', 'c\n'], { maxBuildBytes: 100, tailBytes: 10, usedBytes: 88 });
+    const { head } = run(['a\n', 'b\n', 'c\n'], {
+      maxBuildBytes: 100,
+      tailBytes: 10,
+      after: { bytes: 88, part: 'head', open: false, lost: { lines: 0, bytes: 0 } },
+    });
     expect(text(head)).toMatch(/^a\n\[Container\]/);
   });
 

@@ -1,5 +1,6 @@
 // The third station: a log that is too long keeps its head and its tail, and says exactly what is missing between. The build goes on.
 // Called by pipeline.ts. It knows blocks of lines, not numbers or chunks.
+import type { LostLines, SourcePoint } from '#core/log-line.js';
 import { NEWLINE, skipLines, type LineBlock } from './line-block.js';
 import { systemLines } from './system-line.js';
 
@@ -11,8 +12,8 @@ export const TAIL_BYTES = 1_048_576;
 export interface LimitOptions {
   maxBuildBytes?: number;
   tailBytes?: number;
-  /** Bytes of this log that are stored already. */
-  usedBytes?: number;
+  /** A log that goes on: its bytes that are stored, what its next lines are, and what of it is lost already. */
+  after?: { bytes: number; part: SourcePoint['part']; open: boolean; lost: LostLines };
 }
 
 /**
@@ -25,22 +26,35 @@ export class Limit {
   readonly #maxBytes: number;
   readonly #tailBytes: number;
   #headLeft: number;
-  #full = false;
+  #part: SourcePoint['part'];
   /** The last block that went through has no newline. */
-  #open = false;
+  #open: boolean;
   readonly #tail: Tail;
 
   constructor(options: LimitOptions = {}) {
     this.#maxBytes = options.maxBuildBytes ?? DEFAULT_MAX_BUILD_BYTES;
     this.#tailBytes = Math.min(options.tailBytes ?? TAIL_BYTES, Math.floor(this.#maxBytes / 2));
-    this.#headLeft = this.#maxBytes - this.#tailBytes - (options.usedBytes ?? 0);
-    this.#tail = new Tail(this.#tailBytes);
+    this.#headLeft = this.#maxBytes - this.#tailBytes - (options.after?.bytes ?? 0);
+    this.#part = options.after?.part ?? 'head';
+    this.#open = options.after?.open ?? false;
+    this.#tail = new Tail(this.#tailBytes, options.after?.lost);
+  }
+
+  /** What the lines that come now are. */
+  get part(): SourcePoint['part'] {
+    return this.#part;
+  }
+
+  /** What is lost, and how many bytes of the container's output the tail holds behind it. */
+  get lost(): LostLines & { keptSourceBytes: number } {
+    return this.#tail.lost;
   }
 
   push(blocks: readonly LineBlock[]): LineBlock[] {
     const out: LineBlock[] = [];
     for (const block of blocks) {
-      if (this.#full) this.#tail.push(block);
+      if (this.#part === 'full') this.#tail.push(block);
+      else if (this.#part === 'tail') out.push(block);
       else if (block.bytes.length <= this.#headLeft) this.#pass(block, out);
       else this.#fill(block, out);
     }
@@ -48,7 +62,8 @@ export class Limit {
   }
 
   end(now: Date): LineBlock[] {
-    if (!this.#full) return [];
+    if (this.#part !== 'full') return [];
+    this.#part = 'tail';
     const { blocks, missingLines, missingBytes } = this.#tail.take();
     const text =
       missingLines === 0
@@ -68,12 +83,12 @@ export class Limit {
     const fitting = block.open ? 0 : linesWithin(block.bytes, this.#headLeft);
     const [first, rest] = splitBlock(block, fitting);
     if (first !== null) this.#pass(first, out);
-    if (this.#open) out.push({ ...block, bytes: Buffer.of(NEWLINE), lineCount: 1, open: false });
+    if (this.#open) out.push({ ...block, bytes: Buffer.of(NEWLINE), lineCount: 1, open: false, sourceBytes: 0 });
     const text =
       `The log has reached its limit of ${this.#maxBytes} bytes. The build goes on; ` +
       `the last ${this.#tailBytes} bytes of its output will follow when it ends.`;
     out.push(notice(text, block.time));
-    this.#full = true;
+    this.#part = 'full';
     if (rest !== null) this.#tail.push(rest);
   }
 }
@@ -83,14 +98,26 @@ class Tail {
   #blocks: LineBlock[] = [];
   #first = 0;
   #bytes = 0;
-  #missingLines = 0;
-  #missingBytes = 0;
+  #sourceBytes = 0;
+  #missingLines: number;
+  #missingBytes: number;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    lost: LostLines = { lines: 0, bytes: 0 },
+  ) {
+    this.#missingLines = lost.lines;
+    this.#missingBytes = lost.bytes;
+  }
+
+  get lost(): LostLines & { keptSourceBytes: number } {
+    return { lines: this.#missingLines, bytes: this.#missingBytes, keptSourceBytes: this.#sourceBytes };
+  }
 
   push(block: LineBlock): void {
     this.#blocks.push({ ...block, bytes: Buffer.from(block.bytes) });
     this.#bytes += block.bytes.length;
+    this.#sourceBytes += block.sourceBytes;
     for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
       if (this.#bytes - oldest.bytes.length < this.maxBytes) break;
       this.#drop(oldest);
@@ -125,6 +152,7 @@ class Tail {
   #drop(block: LineBlock): void {
     this.#first += 1;
     this.#bytes -= block.bytes.length;
+    this.#sourceBytes -= block.sourceBytes;
     this.#missingLines += block.lineCount;
     this.#missingBytes += block.bytes.length;
   }
@@ -148,12 +176,25 @@ function splitBlock(block: LineBlock, lines: number): [LineBlock | null, LineBlo
   if (lines === 0) return [null, block];
   if (lines === block.lineCount) return [block, null];
   const at = skipLines(block.bytes, 0, lines);
+  const sourceBytes = Math.min(at, block.sourceBytes);
   return [
-    { ...block, bytes: block.bytes.subarray(0, at), lineCount: lines },
-    { ...block, bytes: block.bytes.subarray(at), lineCount: block.lineCount - lines },
+    { ...block, bytes: block.bytes.subarray(0, at), lineCount: lines, sourceBytes },
+    {
+      ...block,
+      bytes: block.bytes.subarray(at),
+      lineCount: block.lineCount - lines,
+      sourceBytes: block.sourceBytes - sourceBytes,
+    },
   ];
 }
 
 function notice(text: string, time: Date): LineBlock {
-  return { bytes: Buffer.from(`${systemLines(text, time)}\n`), lineCount: 1, time, stream: 'system', open: false };
+  return {
+    bytes: Buffer.from(`${systemLines(text, time)}\n`),
+    lineCount: 1,
+    time,
+    stream: 'system',
+    open: false,
+    sourceBytes: 0,
+  };
 }

@@ -10,6 +10,8 @@ export interface LineBlock {
   stream: LogStream;
   /** One line that the next one carries on: cut for its length, or shown before its end. */
   open: boolean;
+  /** How many of the bytes, from the first on, are of the container's output; the others were put in. */
+  sourceBytes: number;
 }
 
 export const NEWLINE = 0x0a;

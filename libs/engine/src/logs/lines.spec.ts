@@ -16,7 +16,14 @@ describe('Lines', () => {
   it('puts all lines of one read into one block', () => {
     const blocks = push(new Lines(), 'one\ntwo\n\nfour\n');
     expect(blocks).toEqual([
-      { bytes: Buffer.from('one\ntwo\n\nfour\n'), lineCount: 4, time: at(0), stream: 'stdout', open: false },
+      {
+        bytes: Buffer.from('one\ntwo\n\nfour\n'),
+        lineCount: 4,
+        time: at(0),
+        stream: 'stdout',
+        open: false,
+        sourceBytes: 14,
+      },
     ]);
   });
 

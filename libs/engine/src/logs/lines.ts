@@ -33,12 +33,16 @@ export class Lines {
   #heldLength = 0;
   #heldSince = 0;
   /** Stream of the line of which a part is out already; null at the beginning of a line. */
-  #carried: LogStream | null = null;
+  #carried: LogStream | null;
+  /** What comes in now is not of the container's output. */
+  #foreign = false;
   /** The last block's lines were short. */
   #shortLines = true;
 
-  constructor(options: { maxLineBytes?: number } = {}) {
+  /** `carried`: stream of a line whose beginning was given out by another, before this one. */
+  constructor(options: { maxLineBytes?: number; carried?: LogStream | null } = {}) {
     this.#maxLineBytes = options.maxLineBytes ?? DEFAULT_MAX_LINE_BYTES;
+    this.#carried = options.carried ?? null;
   }
 
   push(bytes: Buffer, now: Date): LineBlock[] {
@@ -50,7 +54,7 @@ export class Lines {
     if (this.#heldLength > 0 || this.#carried !== null || newline === -1) {
       this.#holdLine(bytes.subarray(0, firstEnd), now, out);
       if (newline === -1) return out;
-      this.#release(now, out);
+      this.#release(1, now, out);
       rest = bytes.subarray(newline + 1);
     }
     const end = rest.lastIndexOf(NEWLINE) + 1;
@@ -80,6 +84,7 @@ export class Lines {
    */
   inject(text: Buffer, stream: LogStream, now: Date): LineBlock[] {
     const out = this.endLine(now);
+    this.#foreign = true;
     const bytes = Buffer.concat([text, Buffer.of(NEWLINE)]);
     for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf(NEWLINE, at) + 1;
@@ -88,13 +93,14 @@ export class Lines {
       at = end;
     }
     this.#carried = null;
+    this.#foreign = false;
     return out;
   }
 
   /** Ends the unfinished line, if there is one, by a newline. */
   endLine(now: Date): LineBlock[] {
     const out: LineBlock[] = [];
-    if (this.#heldLength > 0 || this.#carried !== null) this.#release(now, out);
+    if (this.#heldLength > 0 || this.#carried !== null) this.#release(0, now, out);
     return out;
   }
 
@@ -144,7 +150,7 @@ export class Lines {
   /** One line with its newline, in open pieces but for the last. */
   #cutLong(line: Buffer, now: Date, out: LineBlock[]): void {
     this.#holdLine(line.subarray(0, line.length - 1), now, out);
-    this.#release(now, out);
+    this.#release(1, now, out);
   }
 
   /** Adds to the unfinished line; what goes over maxLineBytes goes out in open pieces. `part` has no newline. */
@@ -176,19 +182,21 @@ export class Lines {
   #emitOpen(length: number, now: Date, out: LineBlock[]): void {
     const stream = this.#carried ?? this.#streamAt(this.#held.subarray(0, this.#heldLength), 0);
     const bytes = Buffer.from(this.#held.subarray(0, length));
-    out.push({ bytes, lineCount: 1, time: now, stream, open: true });
+    out.push({ bytes, lineCount: 1, time: now, stream, open: true, sourceBytes: this.#foreign ? 0 : length });
     this.#held.copyWithin(0, length, this.#heldLength);
     this.#heldLength -= length;
     this.#heldSince = now.getTime();
     this.#carried = stream;
   }
 
-  /** The unfinished line goes out with a newline. */
-  #release(now: Date, out: LineBlock[]): void {
+  /** The unfinished line goes out with a newline, of which `newlineBytes` (0 or 1) came in. */
+  #release(newlineBytes: 0 | 1, now: Date, out: LineBlock[]): void {
     this.#reserve(this.#heldLength + 1);
     this.#held[this.#heldLength] = NEWLINE;
     const bytes = Buffer.from(this.#held.subarray(0, this.#heldLength + 1));
-    out.push({ bytes, lineCount: 1, time: now, stream: this.#carried ?? this.#streamAt(bytes, 0), open: false });
+    const stream = this.#carried ?? this.#streamAt(bytes, 0);
+    const sourceBytes = this.#foreign ? 0 : this.#heldLength + newlineBytes;
+    out.push({ bytes, lineCount: 1, time: now, stream, open: false, sourceBytes });
     this.#heldLength = 0;
     this.#carried = null;
   }
@@ -201,7 +209,7 @@ export class Lines {
 }
 
 function addBlock(out: LineBlock[], bytes: Buffer, lineCount: number, time: Date, stream: LogStream): void {
-  if (lineCount > 0) out.push({ bytes, lineCount, time, stream, open: false });
+  if (lineCount > 0) out.push({ bytes, lineCount, time, stream, open: false, sourceBytes: bytes.length });
 }
 
 /** Only where a newline is sure to follow. */

@@ -41,6 +41,28 @@ export class Mask {
     this.add(secrets);
   }
 
+  get secrets(): string[] {
+    return [...this.#secrets];
+  }
+
+  /**
+   * Where another mask of the same secrets would go on with the same input and put out the rest of the same output.
+   * Out: `at` = offset of the first byte that it needs; `starred` as SourcePoint has it.
+   */
+  get state(): { at: number; starred: number | null } {
+    return { at: this.#heldFrom, starred: this.#starredTo === this.#done ? this.#done - this.#heldFrom : null };
+  }
+
+  /** Takes up the input at such a state. Only for a mask that has had no input yet, or whose input has ended. */
+  goOn({ at, starred }: { at: number; starred: number | null }): void {
+    this.#state = 0;
+    this.#held = Buffer.alloc(0);
+    this.#heldFrom = at;
+    this.#done = at + (starred ?? 0);
+    this.#starredTo = starred === null ? -1 : this.#done;
+    this.#runs = [];
+  }
+
   /** Masks these too, from here on: in what is held back and all that follows. Too short ones are passed over. */
   add(secrets: readonly string[]): void {
     const fresh = secrets.filter((secret) => isMaskable(secret) && !this.#secrets.has(secret));

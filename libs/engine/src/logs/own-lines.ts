@@ -9,8 +9,19 @@ const NEWLINE = Buffer.from('\n');
 
 /** Bytes in, bytes out; holds back at most a mark that may go on in the next piece. */
 export class OwnLines {
-  #held: Buffer = Buffer.alloc(0);
-  #atLineStart = true;
+  #held: Buffer;
+  #atLineStart: boolean;
+
+  /** In: where another left off; absent at the beginning. */
+  constructor(after: { mark: number; lineStart: boolean } = { mark: 0, lineStart: true }) {
+    this.#held = MARKED.subarray(0, after.mark);
+    this.#atLineStart = after.lineStart;
+  }
+
+  /** Where another would go on behind what has gone in. */
+  get state(): { mark: number; lineStart: boolean } {
+    return { mark: this.#held.length, lineStart: this.#atLineStart };
+  }
 
   push(bytes: Buffer): Buffer {
     const input = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
@@ -37,7 +48,7 @@ export class OwnLines {
   end(): Buffer {
     const held = this.#held;
     this.#held = Buffer.alloc(0);
-    return held;
+    return this.#pass([held]);
   }
 
   #pass(parts: Buffer[]): Buffer {

@@ -264,7 +264,13 @@ describe('LogPipeline', () => {
 
   it('goes on behind a stored beginning', async () => {
     sink = new RecordingSink({ seq: 1, byte: 4 });
-    const pipeline = open({ startAt: { seq: 1, byte: 4, hash: createHash('sha256').update('one\n') } });
+    const pipeline = open({
+      startAt: {
+        stored: { seq: 1, byte: 4, open: null, source: null },
+        hash: createHash('sha256').update('one\n'),
+        lost: null,
+      },
+    });
     await pipeline.write(Buffer.from('two\n'));
     expect(await pipeline.end()).toEqual({
       lineCount: 2,

@@ -35,6 +35,9 @@ function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { s
 /** A container whose events ended with it has told its exit by then. */
 const EXIT_SEEN_MS = 200;
 
+/** A container's exit status after a SIGKILL or SIGTERM of somebody else's, and after its host or engine went down with it. */
+const ENDED_FROM_OUTSIDE: ReadonlySet<number> = new Set([137, 143, 255]);
+
 /** The sandbox ended before its script did: what ended it decides. The rest of the phases cannot run. */
 async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
   const sandbox = run.sandbox!;
@@ -64,9 +67,10 @@ async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
       `The build container ran out of memory (${Math.round(memoryBytes / 1024 ** 2)} MiB)`,
     );
   }
-  if (sandbox.ownProcesses && exit.exitCode === 137 && !killedHere) {
-    // nobody inside can kill the first process of a container
-    throw new Fault('SANDBOX_LOST', 'The build container was killed from outside (exit status 137)');
+  if (sandbox.ownProcesses && ENDED_FROM_OUTSIDE.has(exit.exitCode) && !killedHere) {
+    // nobody inside can kill the first process of a container, and it ends itself with 0 or 1
+    const message = `The build container was ended from outside (exit status ${exit.exitCode}): killed, or its engine or host went down`;
+    throw new Fault('SANDBOX_LOST', message);
   }
   if (!run.script!.started)
     return failed(

@@ -51,7 +51,7 @@ describe('downloadSource', () => {
   });
 
   afterEach(async () => {
-    await backend.close();
+    await backend.clear();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -107,6 +107,8 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
       privilegedAllowed: false,
       logLimits: {},
       diskCheckMs: 10_000,
+      adopted: null,
+      leaseHeld: () => true,
     },
     ports: {
       backend: { prepareImage: unused, create: unused, adopt: unused, health: unused, sweep: unused, close: unused },
@@ -121,6 +123,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
         addArtifact: unused,
       },
       log: sink,
+      recordSeal: { seal: (text) => Buffer.from(text), open: (sealed) => sealed.toString() },
       artifacts: { save: unused },
       cache: null,
       clock,
@@ -134,6 +137,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     source: null,
     script: null,
     outputRead: null,
+    outputLost: false,
     diskExceeded: null,
     cacheUse: null,
   };

@@ -6,17 +6,17 @@ import { compile } from '#buildspec/compile.js';
 import { locateBuildspec } from '#buildspec/locate.js';
 import { parseBuildspec } from '#buildspec/parse.js';
 import type { BuildPlan } from '#buildspec/plan.js';
-import { PhaseFailure, Refusal } from '#core/errors.js';
+import { Fault, PhaseFailure, Refusal } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { ProjectSource } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { builtInVariables, sourceFolder } from '../environment.js';
 import { systemLines } from '../logs/system-line.js';
-import { OwnLines } from '../logs/own-lines.js';
+import { keepRecord } from '../run-record.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
 import { restoreCache } from './cache.js';
-import { ScriptWatch } from './script-watch.js';
+import { watchScript } from './script-output.js';
 import { resolveVariables } from './variables.js';
 
 const COMPLETE = 'Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\nPhase context status code:  Message: ';
@@ -136,31 +136,11 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     expansions: run.source!.expansions,
     ownProcesses: sandbox.ownProcesses,
   });
-  const watch = new ScriptWatch();
-  run.script = watch;
   const preparedAt = run.ports.clock.now();
+  await keepRecord(run, null);
+  if (!run.request.leaseHeld()) throw new Fault('LEASE_LOST', 'the lease ran out before the script was handed over');
   await sandbox.start(script);
   // Written before any output is read and stamped before the script ran, so that the log tells the phases in their order.
   await run.log.say(systemLines(COMPLETE, preparedAt));
-  watch.follow(sandbox.events(run.ending)).catch(run.fail);
-  run.outputRead = readOutput(run);
-  // output that cannot be stored must not be left to fill the spool
-  run.outputRead.catch(run.fail);
-}
-
-/** All of the container's output into the log; awaiting each write is what slows a build down whose log is slow. */
-async function readOutput(run: BuildRun): Promise<void> {
-  const sandbox = run.sandbox!;
-  const lines = new OwnLines();
-  let next = 0;
-  for await (const { at, bytes } of sandbox.output(0, run.ending)) {
-    if (at !== next) {
-      await run.log.write(lines.end());
-      await run.log.say('The build cut its own output file short; what it had not yet shown is lost');
-    }
-    await run.log.write(lines.push(bytes));
-    next = at + bytes.length;
-    sandbox.release(next);
-  }
-  await run.log.write(lines.end());
+  watchScript(run);
 }

@@ -11,7 +11,7 @@ describeBackend('processes', async () => {
     backend,
     image: 'fake:1',
     stop: async () => {
-      await backend.close();
+      await backend.clear();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -82,8 +82,13 @@ export class FakeBackend extends Backend {
     return swept;
   }
 
-  async close(): Promise<void> {
+  /** Ends everything; for the end of a test. */
+  async clear(): Promise<void> {
     await this.sweep(() => false);
+  }
+
+  async close(): Promise<void> {
+    // sandboxes are left as they are, as those of an engine are
   }
 }
 

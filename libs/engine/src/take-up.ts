@@ -1,0 +1,80 @@
+// A run that another worker began is taken up where it stands. Called by run-build.ts.
+import { COMPUTE_TYPES } from '#core/compute-type.js';
+import { Fault } from '#core/errors.js';
+import type { StoredLog } from '#core/log-line.js';
+import type { Hash } from 'node:crypto';
+import type { PhaseType } from '#core/phase.js';
+import type { BuildRun } from './build-run.js';
+import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
+import { watchScript } from './phases/script-output.js';
+import { readRecord, type RunRecord } from './run-record.js';
+
+/** A script that was handed over says so within this time. */
+const STARTED_SEEN_MS = 2_000;
+
+/**
+ * Finds the sandbox and what was kept of the run, and opens its log behind what is stored.
+ * Out: `gone` when there is no sandbox any more; `not-started` when no command of the build can have run; `going-on` otherwise, and
+ * then the script is being followed. In each case run.log is set.
+ * Errors: Fault DOCKER_UNAVAILABLE; Fault INTERNAL for a record that cannot be read; what the log's sink throws.
+ */
+export async function takeUp(
+  run: BuildRun,
+  phase: PhaseType,
+  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
+): Promise<'gone' | 'not-started' | 'going-on'> {
+  const { lease, build } = run.request;
+  const { stored, hash } = await run.ports.log.stored();
+  run.log = openLog({ startAt: { stored, hash, lost: null } });
+  run.sandbox = await run.ports.backend.adopt({
+    buildId: lease.buildId,
+    attempt: lease.attempt,
+    limits: COMPUTE_TYPES[build.settings.environment.computeType],
+  });
+  if (run.sandbox === null) return phase === 'PROVISIONING' ? 'not-started' : 'gone';
+  const record = await readRecord(run);
+  // asked only where it may be: later the events file is the build's to change, and tells nothing of its beginning
+  const mayBeUnstarted = phase === 'PROVISIONING' || phase === 'DOWNLOAD_SOURCE';
+  if (mayBeUnstarted && (record === null || !(await hasStarted(run)))) return 'not-started';
+  if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
+  goOn(run, record, openLog, stored, hash);
+  return 'going-on';
+}
+
+function goOn(
+  run: BuildRun,
+  record: RunRecord,
+  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
+  stored: StoredLog,
+  hash: Hash,
+): void {
+  if (stored.source?.part === 'head' && record.lost !== null)
+    throw new Fault('INTERNAL', 'the record of the run tells of a log over its limit, the stored log does not');
+  const lost = stored.source?.part === 'full' ? record.lost : null;
+  run.log = openLog({ startAt: { stored, hash, lost } });
+  run.log.addSecrets(record.secrets);
+  run.source = record.source;
+  run.cacheUse = record.cacheUse;
+  watchScript(run);
+}
+
+/** Its first event tells. A script that was not wholly handed over never says it, and nothing of it runs. */
+async function hasStarted(run: BuildRun): Promise<boolean> {
+  const looking = new AbortController();
+  const events = run.sandbox!.events(looking.signal)[Symbol.asyncIterator]();
+  const late = run.ports.clock.sleep(STARTED_SEEN_MS, looking.signal).then(
+    () => looking.abort(new Error('late')),
+    () => undefined, // seen in time
+  );
+  try {
+    const first = await events.next();
+    return first.done !== true && first.value.startsWith('start');
+  } catch (error) {
+    if (looking.signal.aborted) return false;
+    throw error;
+  } finally {
+    looking.abort(new Error('seen'));
+    await late;
+    await events.return?.();
+  }
+}

@@ -1,0 +1,43 @@
+// As an operator I upgrade, restart and lose workers while builds run, and the builds go on as if nothing had been.
+import { afterEach, expect, it } from '@jest/globals';
+import { House } from '#testing/house.js';
+import { phasesOf, specOf } from '#testing/house-client.js';
+import { until } from '#testing/until.js';
+
+let house: House;
+afterEach(() => house.stop());
+
+const COUNTS = ['i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done', 'echo done'];
+const counted = [...Array.from({ length: 100 }, (_, index) => `line ${index + 1}`), 'done'];
+
+async function running(workers: number): Promise<string> {
+  house = await House.start({ workers });
+  const { client } = house;
+  await client.project('long', { buildspec: specOf({ build: COUNTS }) });
+  const { id } = await client.start('long');
+  await until('its output comes', async () => (await client.output(id)).length > 3);
+  return id;
+}
+
+it('a rolling upgrade: the next worker goes on at once with what the old one ran', async () => {
+  const id = await running(1);
+  const next = await house.addWorker();
+  await house.workers[0]!.running.close(60_000);
+  const build = await house.client.ended(id);
+  expect(build).toMatchObject({ buildStatus: 'SUCCEEDED', attempt: 1, worker: next.id });
+  expect(await house.client.output(id)).toEqual(counted);
+  expect(build.log).toMatchObject({ complete: true });
+});
+
+it('a restart: what runs is left at the end of the grace, and the next worker goes on with it', async () => {
+  const id = await running(1);
+  const began = (await house.client.get(id)).phases.find(({ phaseType }) => phaseType === 'BUILD')!.startTime;
+  await house.workers[0]!.running.close(0);
+  expect((await house.client.get(id)).buildStatus).toBe('IN_PROGRESS');
+  await house.addWorker();
+  const build = await house.client.ended(id);
+  expect(build.buildStatus).toBe('SUCCEEDED');
+  expect(await house.client.output(id)).toEqual(counted);
+  expect(build.phases.find(({ phaseType }) => phaseType === 'BUILD')!.startTime).toBe(began);
+  expect(phasesOf(build).every((line) => line.endsWith('SUCCEEDED') || line.startsWith('COMPLETED'))).toBe(true);
+});
