@@ -83,9 +83,7 @@ describe('a build of this host is adopted', () => {
 
   it('not from a live worker soon after the database was away for all', async () => {
     const { adoption, asked } = setUp([held({ expiredMs: LEASE_MS + 1 })], alive(MINE));
-    const builds = (adoption as unknown as { options: AdoptionOptions }).options.builds as {
-      heldOnHost: () => unknown;
-    };
+    const { builds } = (adoption as unknown as { options: { builds: { heldOnHost: () => unknown } } }).options;
     const heldOnHost = builds.heldOnHost;
     builds.heldOnHost = async () => {
       throw new Fault('DATABASE_UNAVAILABLE', 'away');
