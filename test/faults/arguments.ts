@@ -65,7 +65,7 @@ export function readArguments(args: readonly string[], draw: () => number): RunA
     builds: number('builds', bounded ? BOUNDED.builds : minutes * BUILDS_A_MINUTE),
     faults: number('faults', bounded ? BOUNDED.faults : minutes * FAULTS_A_MINUTE),
     kinds: values.only === undefined ? FAULT_KINDS : readKinds(values.only),
-    minutes: bounded ? BOUNDED.minutes : minutes + MINUTES_TO_END,
+    minutes: bounded ? number('minutes', BOUNDED.minutes) : minutes + MINUTES_TO_END,
     maxOutageMs: bounded ? BOUNDED.maxOutageMs : LONG_OUTAGE_MS,
     report: values.report,
     verbose: values.verbose === true,

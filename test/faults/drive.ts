@@ -61,8 +61,10 @@ export async function drive(request: {
   for (const build of builds) {
     while (under.size >= AHEAD) await Promise.race(under);
     if (signal.aborted) break;
-    await untilAborted(build.start(seed), signal);
-    if (build.id === '') break;
+    await untilAborted(build.start(seed), signal).catch((error: unknown) => {
+      complain(`${build.name} could not be started: ${String(error)}`);
+    });
+    if (build.id === '') continue;
     say(`${build.name} started: ${build.id}`);
     const running: Promise<void> = run(build)
       .catch((error: unknown) => {
