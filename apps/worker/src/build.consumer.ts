@@ -1,8 +1,10 @@
 // One turn of a slot: claims what may run next, and runs it, until there is nothing to claim.
-import type { ClaimedBuild } from '#core/build.js';
+import type { ClaimedBuild, Lease } from '#core/build.js';
 import { Fault, Interrupt } from '#core/errors.js';
 import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
+import { isFinal } from '#core/phase.js';
+import type { BuildState } from '#core/transitions.js';
 import type { RunPorts } from '#engine/ports.js';
 import { runBuild, type RunEnd } from '#engine/run-build.js';
 import { withContext } from '#observe/context.js';
@@ -11,6 +13,9 @@ import type { BuildsStore } from '#store/builds.store.js';
 import type { Listener } from '#store/listen.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { WorkerMetrics } from './worker-metrics.js';
+
+/** Why a build was given back, as its attempt shows it. */
+const NOT_STARTED = 'The worker left before a command of the build had run.';
 
 export interface TurnOptions {
   workerId: WorkerId;
@@ -28,6 +33,8 @@ export interface TurnOptions {
   clock: Clock;
   logger: Logger;
   portsFor: (claimed: ClaimedBuild) => Omit<RunPorts, 'observer'>;
+  /** Wakes a free slot of any worker. Errors: Fault QUEUE_UNAVAILABLE. */
+  wake: () => Promise<void>;
   /** False while the worker should take nothing: it drains, or its engine does not answer. */
   mayTake: () => boolean;
 }
@@ -109,7 +116,7 @@ export class BuildTurns {
     this.runs.set(name, interrupt);
     const keeper = new LeaseKeeper({ ...options, lease, interrupt });
     if (claimed.adopted === null) {
-      const waited = (build.startedAt?.getTime() ?? 0) - build.queuedAt.getTime();
+      const waited = (build.startedAt?.getTime() ?? 0) - (build.requeuedAt ?? build.queuedAt).getTime();
       this.metrics?.queueSeconds.observe(Math.max(0, waited) / 1000);
       options.logger.info('build claimed', { attempt: lease.attempt, image: build.settings.environment.image });
     }
@@ -133,7 +140,7 @@ export class BuildTurns {
     }
   }
 
-  private async after({ lease }: ClaimedBuild, end: RunEnd): Promise<void> {
+  private async after({ lease, adopted }: ClaimedBuild, end: RunEnd): Promise<void> {
     const { builds, logger } = this.options;
     switch (end) {
       case 'HANDED_OVER':
@@ -142,11 +149,29 @@ export class BuildTurns {
         await builds.release(lease);
         return logger.info('build handed over');
       case 'NOT_STARTED':
-        await builds.giveBack(lease, 'The worker left before a command of the build had run.');
-        return logger.info('build given back to the queue');
+        return this.gaveBack(lease, await builds.giveBack(lease, NOT_STARTED, adopted !== null));
+      case 'RETRIED':
+        return this.retried(lease);
       default:
         this.metrics?.ended(end);
         return logger.info('build ended', { status: end });
+    }
+  }
+
+  private async gaveBack(lease: Lease, { status }: BuildState): Promise<void> {
+    if (!isFinal(status)) return this.retried(lease);
+    this.metrics?.ended(status);
+    this.options.logger.info('build ended', { status });
+  }
+
+  /** Back in the queue for another attempt: any free slot takes it at once, this one when no other does. */
+  private async retried({ attempt }: Lease): Promise<void> {
+    this.metrics?.retried.inc();
+    this.options.logger.info('build went back to the queue for another attempt', { attempt });
+    try {
+      await this.options.wake();
+    } catch (error) {
+      this.options.logger.warn('a retry waits for the sweep, since the queue took no wake-up', { error });
     }
   }
 

@@ -86,7 +86,10 @@ export async function startWorker(
   const masterKey = readMasterKey(settings.storage);
   const database = await Database.connect({ url: settings.database.databaseUrl, pool: settings.database.databasePool });
   const listener = await Listener.start(settings.database.databaseUrl);
-  const backend = over.backend ?? (await dockerBackend(settings, dataDir));
+  const docker = over.backend
+    ? null
+    : await dockerBackend(settings, dataDir, logger, (hit) => workerMetrics.waitingTaken(hit));
+  const backend: Backend = over.backend ?? docker!;
   const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
   const awayMs = settings.worker.databaseAwayMs;
@@ -152,11 +155,13 @@ export async function startWorker(
           ? null
           : new BlobCache(blobs, entries, build.projectId),
     }),
+    wake: () => queue.wake(),
     mayTake: () => heartbeat.takes,
   });
   const workerMetrics = new WorkerMetrics(metrics, {
     total: settings.worker.workerSlots,
     running: () => turns.running,
+    waiting: () => docker?.waitingContainers ?? 0,
   });
   turns.metrics = workerMetrics;
   const heartbeat: Heartbeat = new Heartbeat({
@@ -272,15 +277,29 @@ function queueSettings(settings: WorkerSettings): { redisUrl: string; prefix: st
   return { redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix };
 }
 
-async function dockerBackend(settings: WorkerSettings, dataDir: string): Promise<DockerBackend> {
+async function dockerBackend(
+  settings: WorkerSettings,
+  dataDir: string,
+  logger: Logger,
+  onTake: (hit: boolean) => void,
+): Promise<DockerBackend> {
+  const { docker } = settings;
   return new DockerBackend({
-    socket: settings.docker.dockerSocket || process.env.DOCKER_HOST || '/var/run/docker.sock',
+    socket: docker.dockerSocket || process.env.DOCKER_HOST || '/var/run/docker.sock',
     sandboxesDir: join(dataDir, 'sandboxes'),
     instance: await instanceId(dataDir),
-    network: settings.docker.buildNetwork,
-    deny: settings.docker.networkDeny,
-    requireFirewall: settings.docker.requireFirewall,
-    firewallImage: settings.docker.defaultImage,
-    spoolLimitBytes: settings.docker.spoolLimitBytes,
+    network: docker.buildNetwork,
+    deny: docker.networkDeny,
+    requireFirewall: docker.requireFirewall,
+    firewallImage: docker.defaultImage,
+    spoolLimitBytes: docker.spoolLimitBytes,
+    waiting: {
+      max: docker.waitingMax,
+      idleMs: docker.waitingIdleMs,
+      minFreeBytes: docker.waitingMinFreeBytes,
+      onTake,
+      onError: (error) => logger.warn('a waiting container', { error }),
+    },
+    onError: (error) => logger.warn('a sandbox was not taken away; the sweep tries again', { error }),
   });
 }

@@ -9,12 +9,14 @@ export class WorkerMetrics {
   readonly phaseSeconds;
   readonly queueSeconds;
   readonly builds;
+  readonly retried;
   readonly logBytes;
   readonly logLines;
   readonly swept;
   readonly bugs;
+  private readonly taken;
 
-  constructor(metrics: Metrics, slots: { total: number; running: () => number }) {
+  constructor(metrics: Metrics, slots: { total: number; running: () => number; waiting: () => number }) {
     this.phaseSeconds = metrics.histogram({
       name: 'kilnyard_phase_seconds',
       help: 'How long phases took.',
@@ -23,13 +25,17 @@ export class WorkerMetrics {
     });
     this.queueSeconds = metrics.histogram({
       name: 'kilnyard_claim_wait_seconds',
-      help: 'From a request to its claim by this worker.',
+      help: 'From a request, or from going back to the queue, to the claim by this worker.',
       buckets: QUEUE_SECONDS,
     });
     this.builds = metrics.counter({
       name: 'kilnyard_builds_ended_total',
       help: 'Builds that this worker ended.',
       labels: ['status'],
+    });
+    this.retried = metrics.counter({
+      name: 'kilnyard_builds_retried_total',
+      help: 'Attempts of this worker that were followed by another.',
     });
     this.logBytes = metrics.counter({ name: 'kilnyard_log_stored_bytes_total', help: 'Bytes of build logs stored.' });
     this.logLines = metrics.counter({ name: 'kilnyard_log_stored_lines_total', help: 'Lines of build logs stored.' });
@@ -44,6 +50,18 @@ export class WorkerMetrics {
     metrics.gauge({ name: 'kilnyard_slots_busy', help: 'Builds that this worker runs now.' }, (gauge) =>
       gauge.set(slots.running()),
     );
+    metrics.gauge({ name: 'kilnyard_waiting_containers', help: 'Containers that wait for a build.' }, (gauge) =>
+      gauge.set(slots.waiting()),
+    );
+    this.taken = metrics.counter({
+      name: 'kilnyard_container_takes_total',
+      help: 'Builds by whether their container waited for them (hit) or had to be made (miss).',
+      labels: ['result'],
+    });
+  }
+
+  waitingTaken(hit: boolean): void {
+    this.taken.inc({ result: hit ? 'hit' : 'miss' });
   }
 
   ended(status: FinalStatus): void {

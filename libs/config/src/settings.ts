@@ -134,6 +134,21 @@ export const SECTIONS = {
       default: '268435456',
       about: 'Output not yet stored at which a build is paused until it is.',
     },
+    WAITING_MAX: {
+      schema: whole(0, 1_000),
+      default: '4',
+      about: 'Containers that a worker keeps waiting for builds, of all images in use together; 0: none.',
+    },
+    WAITING_IDLE_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '600000',
+      about: 'How long after its last build an image and compute type has containers waiting.',
+    },
+    WAITING_MIN_FREE_BYTES: {
+      schema: whole(0, 2 ** 44),
+      default: '536870912',
+      about: 'No container waits while the host has less memory than this available.',
+    },
     DEFAULT_IMAGE: { schema: text, default: 'kilnyard/standard:1.0', about: 'Image of a project that names none.' },
   },
   source: {

@@ -44,6 +44,7 @@ export function applyOverrides(project: ProjectSettings, over: BuildOverrides): 
   if (over.encryptionKeyOverride !== undefined) settings.encryptionKey = over.encryptionKeyOverride;
   if (over.logsConfigOverride !== undefined) settings.logsConfig = over.logsConfigOverride;
   if (over.autoRetryLimitOverride !== undefined) settings.autoRetryLimit = over.autoRetryLimitOverride;
+  if (over.retryPolicyOverride !== undefined) settings.retryPolicy = over.retryPolicyOverride;
   return settings;
 }
 

@@ -1,8 +1,9 @@
 // A build: one run of a project's buildspec, with its own copy of the settings, its phases and its outcome.
 import type { BuildId, ProjectId, WorkerId } from './ids.js';
-import type { BuildStatus, Phase, PhaseType } from './phase.js';
+import type { BuildStatus, Phase, PhaseContext, PhaseType } from './phase.js';
 import type { EnvironmentVariable, ProjectSettings } from './project.js';
 import type { LogSeal } from './log-line.js';
+import type { RetryCause, RetryRule } from './retry.js';
 import type { BuildState } from './transitions.js';
 
 /**
@@ -31,6 +32,27 @@ export interface CacheUse {
   saveMs: number;
 }
 
+/** One claim of a build and what came of it. */
+export interface Attempt {
+  /** From 1. */
+  attempt: number;
+  /** IN_PROGRESS for the present one alone. */
+  status: BuildStatus;
+  /** Why it ended badly, or is about to; null while all goes well, and after a stop. */
+  cause: RetryCause | null;
+  /** What tells the cause; of a failure the context of the phase that failed first. */
+  context: PhaseContext | null;
+  /** Under which rule another attempt followed; null for the latest. */
+  retriedAs: RetryRule | null;
+  workerId: WorkerId | null;
+  imageDigest: string | null;
+  startedAt: Date;
+  endedAt: Date | null;
+  logSeal: LogSeal | null;
+  /** SUBMITTED, how long it waited, and its own phases, in order. */
+  phases: Phase[];
+}
+
 export interface Build {
   id: BuildId;
   projectId: ProjectId | null;
@@ -39,10 +61,12 @@ export interface Build {
   number: number;
   status: BuildStatus;
   currentPhase: PhaseType;
-  /** Of the present attempt, in order. */
+  /** Of the present attempt, in order; SUBMITTED and, once it went back to the queue, the wait for the next attempt with them. */
   phases: Phase[];
-  /** 0 until a worker has claimed it. */
+  /** The latest that a worker claimed; 0 until one has. While the build waits for another the row tells of the one before. */
   attempt: number;
+  /** All that were claimed, in order. */
+  attempts: Attempt[];
   workerId: WorkerId | null;
   initiator: string;
   sourceVersion: string | null;
@@ -53,8 +77,12 @@ export interface Build {
   /** Digest or id of the image that the build ran on. */
   imageDigest: string | null;
   cache: CacheUse | null;
-  /** When the request came; the queue timeout counts from here. */
+  /** When the request came; its place in the queue counts from here, also when it goes back there. */
   queuedAt: Date;
+  /** When it went back to the queue for its present or next attempt; the queue timeout counts from here. Null for the first. */
+  requeuedAt: Date | null;
+  /** User code may have run under the present attempt. */
+  handedOver: boolean;
   /** When a worker claimed it. */
   startedAt: Date | null;
   endedAt: Date | null;
@@ -104,6 +132,8 @@ export interface BuildOverrides {
   timeoutInMinutesOverride?: number;
   queuedTimeoutInMinutesOverride?: number;
   autoRetryLimitOverride?: number;
+  /** Kilnyard's own. */
+  retryPolicyOverride?: ProjectSettings['retryPolicy'];
   reportBuildStatusOverride?: boolean;
   /** Kilnyard's own: place in the queue, -100 to 100. */
   priorityOverride?: number;

@@ -1,4 +1,5 @@
 // The phases of a build and their results; CodeBuild's words (codebuild-contract A8, C4).
+import type { FaultCode } from './errors.js';
 
 export const PHASE_TYPES = [
   'SUBMITTED',
@@ -23,6 +24,7 @@ export const BUILD_STATUSES = ['IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'FAULT', 'T
 /** The status of a build or of a phase. IN_PROGRESS is the only one that is not final. */
 export type BuildStatus = (typeof BUILD_STATUSES)[number];
 export type FinalStatus = Exclude<BuildStatus, 'IN_PROGRESS'>;
+export const FINAL_STATUSES = BUILD_STATUSES.filter(isFinal);
 
 export function isFinal(status: BuildStatus): status is FinalStatus {
   return status !== 'IN_PROGRESS';
@@ -32,6 +34,10 @@ export function isFinal(status: BuildStatus): status is FinalStatus {
 export interface PhaseContext {
   statusCode: string;
   message: string;
+  /** Exit status of the command that failed, where one did. Kilnyard's own. */
+  exitCode?: number;
+  /** Which fault ended the phase, where one did. Kilnyard's own. */
+  faultCode?: FaultCode;
 }
 
 export interface Phase {

@@ -1,6 +1,7 @@
 // What a project says about its builds; CodeBuild's words and shapes (codebuild-contract A7). Plain data: the API has checked it.
 import type { ProjectId } from './ids.js';
 import type { ComputeType } from './compute-type.js';
+import type { RetryPolicy } from './retry.js';
 
 /** CodeBuild's source types that Kilnyard can fetch, and two of its own: GIT (any Git URL) and ARCHIVE (zip or tar.gz by URL or upload). */
 export const SOURCE_TYPES = [
@@ -103,7 +104,10 @@ export interface ProjectSettings {
   tags: Tag[];
   /** Running builds at once; absent: no limit of its own. */
   concurrentBuildLimit?: number;
+  /** 0–10: how often a build that ended badly gets another attempt; retry.ts. */
   autoRetryLimit?: number;
+  /** Which ends autoRetryLimit is for; absent: DEFAULT_RETRY_CAUSES. Kilnyard's own. */
+  retryPolicy?: RetryPolicy;
   badgeEnabled?: boolean;
   logsConfig?: Record<string, unknown>;
   /** Higher goes first; default 0, -100 to 100. Kilnyard's own. */

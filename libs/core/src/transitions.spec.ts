@@ -12,10 +12,17 @@ describe('transitions', () => {
     expect([...reached].sort()).toEqual([...PHASE_TYPES].sort());
   });
 
-  it('never go back: every event leads to a later phase', () => {
+  it('never go back: every event but RETRY leads to a later phase', () => {
     for (const phase of PHASE_TYPES)
-      for (const next of Object.values(TRANSITIONS[phase]))
-        expect(PHASE_TYPES.indexOf(next)).toBeGreaterThan(PHASE_TYPES.indexOf(phase));
+      for (const [event, next] of Object.entries(TRANSITIONS[phase]))
+        if (event !== 'RETRY') expect(PHASE_TYPES.indexOf(next)).toBeGreaterThan(PHASE_TYPES.indexOf(phase));
+  });
+
+  it('lead by RETRY from every phase that a worker holds, and from no other, back to the queue with a clean sheet', () => {
+    const retried = PHASE_TYPES.filter((phase) => TRANSITIONS[phase].RETRY !== undefined);
+    expect(retried).toEqual(PHASE_TYPES.slice(PHASE_TYPES.indexOf('PROVISIONING'), PHASE_TYPES.indexOf('COMPLETED')));
+    for (const phase of retried)
+      expect(transition(at(phase, true), 'RETRY')).toEqual({ status: 'IN_PROGRESS', phase: 'QUEUED', failing: false });
   });
 
   it('have no exit from COMPLETED', () => {

@@ -13,8 +13,11 @@ export const TRANSITION_EVENTS = [
   'FAULT', // Kilnyard failed
   'STOP', // someone asked for it
   'TIME_OUT', // build or queue timeout
+  'RETRY', // the attempt has ended, and another is granted (retry.ts)
 ] as const;
 export type TransitionEvent = (typeof TRANSITION_EVENTS)[number];
+/** What can happen to a phase; RETRY happens to the attempt, on top of the event that ended it. */
+export type PhaseEvent = Exclude<TransitionEvent, 'RETRY'>;
 
 /** Where a build stands. `failing` remembers that some phase failed in a way that counts for the final status. */
 export interface BuildState {
@@ -24,48 +27,50 @@ export interface BuildState {
 }
 
 const INTERRUPTED = { FAULT: 'COMPLETED', STOP: 'COMPLETED', TIME_OUT: 'COMPLETED' } as const;
+/** Of the phases in which a worker holds the build: from each of them there is a way back to the queue. */
+const RUNNING = { ...INTERRUPTED, RETRY: 'QUEUED' } as const;
 
 /** Source: codebuild-contract C4; where it is silent, docs/build-lifecycle.md says what was decided. */
 export const TRANSITIONS: Readonly<Record<PhaseType, Partial<Record<TransitionEvent, PhaseType>>>> = {
   SUBMITTED: { QUEUE: 'QUEUED', FAIL: 'COMPLETED', ...INTERRUPTED },
   QUEUED: { CLAIM: 'PROVISIONING', FAIL: 'COMPLETED', ...INTERRUPTED },
-  PROVISIONING: { SUCCEED: 'DOWNLOAD_SOURCE', FAIL: 'COMPLETED', ...INTERRUPTED },
-  DOWNLOAD_SOURCE: { SUCCEED: 'INSTALL', FAIL: 'FINALIZING', ...INTERRUPTED },
+  PROVISIONING: { SUCCEED: 'DOWNLOAD_SOURCE', FAIL: 'COMPLETED', ...RUNNING },
+  DOWNLOAD_SOURCE: { SUCCEED: 'INSTALL', FAIL: 'FINALIZING', ...RUNNING },
   INSTALL: {
     SUCCEED: 'PRE_BUILD',
     FAIL: 'FINALIZING',
     FAIL_CONTINUE: 'PRE_BUILD',
     FAIL_ABORT: 'FINALIZING',
-    ...INTERRUPTED,
+    ...RUNNING,
   },
   PRE_BUILD: {
     SUCCEED: 'BUILD',
     FAIL: 'FINALIZING',
     FAIL_CONTINUE: 'BUILD',
     FAIL_ABORT: 'FINALIZING',
-    ...INTERRUPTED,
+    ...RUNNING,
   },
   BUILD: {
     SUCCEED: 'POST_BUILD',
     FAIL: 'POST_BUILD',
     FAIL_CONTINUE: 'POST_BUILD',
     FAIL_ABORT: 'FINALIZING',
-    ...INTERRUPTED,
+    ...RUNNING,
   },
   POST_BUILD: {
     SUCCEED: 'UPLOAD_ARTIFACTS',
     FAIL: 'UPLOAD_ARTIFACTS',
     FAIL_CONTINUE: 'UPLOAD_ARTIFACTS',
     FAIL_ABORT: 'FINALIZING',
-    ...INTERRUPTED,
+    ...RUNNING,
   },
-  UPLOAD_ARTIFACTS: { SUCCEED: 'FINALIZING', FAIL: 'FINALIZING', ...INTERRUPTED },
-  FINALIZING: { SUCCEED: 'COMPLETED', FAIL: 'COMPLETED', ...INTERRUPTED },
+  UPLOAD_ARTIFACTS: { SUCCEED: 'FINALIZING', FAIL: 'FINALIZING', ...RUNNING },
+  FINALIZING: { SUCCEED: 'COMPLETED', FAIL: 'COMPLETED', ...RUNNING },
   COMPLETED: {},
 };
 
-/** The status that the ended phase gets from an event; QUEUE and CLAIM end their phase well. */
-export const PHASE_STATUS_OF: Readonly<Record<TransitionEvent, FinalStatus>> = {
+/** The status that the ended phase gets from an event; QUEUE and CLAIM end their phase well. RETRY leaves it to the event that ended the attempt. */
+export const PHASE_STATUS_OF: Readonly<Record<PhaseEvent, FinalStatus>> = {
   QUEUE: 'SUCCEEDED',
   CLAIM: 'SUCCEEDED',
   SUCCEED: 'SUCCEEDED',
@@ -79,7 +84,8 @@ export const PHASE_STATUS_OF: Readonly<Record<TransitionEvent, FinalStatus>> = {
 
 /**
  * The state after `event`.
- * In: the present state. Out: the next one; when its phase is COMPLETED its status is final.
+ * In: the present state. Out: the next one; when its phase is COMPLETED its status is final. RETRY forgets what failed: the next
+ * attempt begins anew.
  * Errors: Refusal ILLEGAL_TRANSITION when the table has no such way (a final state has none at all).
  */
 export function transition(state: BuildState, event: TransitionEvent): BuildState {
@@ -93,7 +99,7 @@ export function transition(state: BuildState, event: TransitionEvent): BuildStat
       },
     );
   }
-  const failing = state.failing || event === 'FAIL' || event === 'FAIL_ABORT';
+  const failing = event !== 'RETRY' && (state.failing || event === 'FAIL' || event === 'FAIL_ABORT');
   if (phase !== 'COMPLETED') return { status: 'IN_PROGRESS', phase, failing };
   return { status: finalStatus(event, failing), phase, failing };
 }

@@ -31,8 +31,11 @@ export abstract class RecordSeal {
 
 /** Where a build's state is written down. Every write is fenced by the lease. Errors: Fault LEASE_LOST. */
 export abstract class BuildJournal {
-  /** Applies one event of core/transitions to the build: ends the running phase, starts the next. Out: the new state. */
+  /** Applies one event of core/transitions to the build: ends the running phase, starts the next. Out: the new state; QUEUED when the build
+   * gets another attempt: this one is over then. */
   abstract apply(event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState>;
+  /** The script is about to be handed over: from here on user code may have run under this attempt. */
+  async handingOver(): Promise<void> {}
   abstract setResolvedSource(version: string): Promise<void>;
   abstract setImage(digest: string): Promise<void>;
   abstract setExportedVariables(variables: ExportedVariable[]): Promise<void>;

@@ -11,7 +11,7 @@ import { linesOf } from '#core/chunk-codec.js';
 import { Fault, Interrupt, PhaseFailure } from '#core/errors.js';
 import { asBuildId, asProjectId, asWorkerId } from '#core/ids.js';
 import type { LogChunk, LogSeal, StoredLog } from '#core/log-line.js';
-import type { PhaseContext } from '#core/phase.js';
+import { isFinal, type PhaseContext } from '#core/phase.js';
 import type { ProjectSettings } from '#core/project.js';
 import { transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
 import { FakeBackend } from './backend/fake/fake-backend.js';
@@ -37,6 +37,9 @@ class Notebook extends BuildJournal {
   readonly artifacts: Artifact[] = [];
   state: BuildState = { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false };
   since = new Date();
+  failHandOver: Error | null = null;
+  /** The project grants another attempt. */
+  retries = false;
   failApply: ((phase: string) => Error | null) | null = null;
   onPhase: ((phase: string) => void) | null = null;
 
@@ -45,10 +48,14 @@ class Notebook extends BuildJournal {
     if (failure) throw failure;
     this.written.push(`${this.state.phase} ${event}`);
     this.contexts.push(...contexts.filter(({ statusCode, message }) => statusCode !== '' || message !== ''));
-    this.state = transition(this.state, event);
+    const next = transition(this.state, event);
+    this.state = this.retries && isFinal(next.status) ? transition(this.state, 'RETRY') : next;
     this.since = new Date();
     this.onPhase?.(this.state.phase);
     return this.state;
+  }
+  override async handingOver(): Promise<void> {
+    if (this.failHandOver !== null) throw this.failHandOver;
   }
   async setResolvedSource(): Promise<void> {}
   async setImage(): Promise<void> {}
@@ -449,6 +456,30 @@ describe('a run', () => {
       expect(await run({}, { ...adopted(), deadline: new Date(Date.now() - 1) })).toBe('TIMED_OUT');
     }, 30_000);
   });
+
+  it('stops when its build goes back to the queue, with its log sealed and its sandbox gone', async () => {
+    notebook.retries = true;
+    expect(await run(spec(['echo once; exit 7']))).toBe('RETRIED');
+    expect(notebook.written.at(-1)).toBe('FINALIZING SUCCEED');
+    expect(notebook.written.at(-2)).toMatch(/^sealed \d/);
+    expect(notebook.contexts[0]).toMatchObject({ statusCode: 'COMMAND_EXECUTION_ERROR', exitCode: 7 });
+    expect(sink.text.match(/^once$/gm)).toHaveLength(1);
+  }, 30_000);
+
+  it('tells which fault ended it', async () => {
+    notebook.onPhase = (phase) => {
+      if (phase === 'BUILD') sink.fail = new Fault('STORAGE_FULL', 'full');
+    };
+    expect(await run(spec(['while :; do echo x; sleep 0.05; done']))).toBe('FAULT');
+    expect(notebook.contexts[0]).toMatchObject({ statusCode: 'INTERNAL_SERVICE_ERROR', faultCode: 'STORAGE_FULL' });
+  }, 30_000);
+
+  it('hands no script over once its build has passed on', async () => {
+    notebook.failHandOver = new Fault('LEASE_LOST', 'gone');
+    await expect(run(spec(['echo never']))).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(sink.text).not.toMatch(/^never$/m);
+    await backend.clear();
+  }, 30_000);
 
   it('ends at its deadline', async () => {
     expect(await run(spec(['sleep 600']), { deadline: new Date(Date.now() + 1500) })).toBe('TIMED_OUT');

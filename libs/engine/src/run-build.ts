@@ -18,7 +18,7 @@ import {
   type PhaseContext,
   type PhaseType,
 } from '#core/phase.js';
-import { PHASE_STATUS_OF, transition, type BuildState, type TransitionEvent } from '#core/transitions.js';
+import { PHASE_STATUS_OF, transition, type BuildState, type PhaseEvent } from '#core/transitions.js';
 import type { BuildRequest, BuildRun } from './build-run.js';
 import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
@@ -38,6 +38,8 @@ const HAND_OVER_MS = 3_000;
 /** What became of a run: the build's final status, or that it goes on without this worker. */
 export type RunEnd =
   | FinalStatus
+  /** The attempt has ended, and the build is back in the queue for another. Its log is sealed, its sandbox gone. */
+  | 'RETRIED'
   /** The sandbox and the log are left as they are, for another worker of this host to adopt. */
   | 'HANDED_OVER'
   /** No command of the build has run, and none will under this attempt. The attempt's log is sealed, its sandbox gone. */
@@ -48,7 +50,7 @@ export type RunEnd =
  * In: `interrupt` aborts with an Interrupt as its reason; `drain` hands the run over. Out: how it ended; a final status and the log are
  * written before it resolves.
  * Errors: Fault LEASE_LOST when another worker owns the build now; the database's fault when something could not be written.
- * The sandbox is gone when it settles, but for HANDED_OVER and for an error behind which the build may go on: there it is left.
+ * The sandbox is gone when it settles, or about to be, but for HANDED_OVER and for an error behind which the build may go on: there it is left.
  */
 export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt: AbortSignal): Promise<RunEnd> {
   const stop = new AbortController();
@@ -102,7 +104,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     deadline.abort();
     disk.stop();
     ending.abort();
-    if (!leave) await run.sandbox?.remove();
+    if (!leave) await run.sandbox?.discard();
   }
 }
 
@@ -131,7 +133,7 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof
 async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
   let { state } = from;
   let began = from.since ?? run.ports.clock.now();
-  while (!isFinal(state.status)) {
+  while (!isFinal(state.status) && state.phase !== 'QUEUED') {
     const performed = await perform(run, state);
     if (performed === 'drain') return run.script === null ? notStarted(run) : handOver(run);
     const { outcome, at } = performed;
@@ -148,7 +150,7 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     run.ports.observer.phaseEnded?.(phase, PHASE_STATUS_OF[event], ended.getTime() - began.getTime());
     began = ended;
   }
-  return state.status;
+  return isFinal(state.status) ? state.status : 'RETRIED';
 }
 
 /** The script runs on by itself; what has been read of it is stored, as far as that goes within HAND_OVER_MS. */
@@ -234,7 +236,8 @@ async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> 
   }
   if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
   if (!(error instanceof KilnyardError)) run.ports.observer.bug?.(error);
-  return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error) } };
+  const faultCode = error instanceof Fault ? error.code : 'INTERNAL';
+  return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error), faultCode } };
 }
 
 function failed(error: PhaseFailure): PhaseOutcome {
@@ -256,7 +259,7 @@ function interrupted(reason: InterruptReason): PhaseOutcome {
   }
 }
 
-function eventOf(outcome: PhaseOutcome): TransitionEvent {
+function eventOf(outcome: PhaseOutcome): PhaseEvent {
   switch (outcome.kind) {
     case 'succeeded':
       return 'SUCCEED';

@@ -31,10 +31,10 @@ export async function takeUp(
     attempt: lease.attempt,
     limits: COMPUTE_TYPES[build.settings.environment.computeType],
   });
-  if (run.sandbox === null) return phase === 'PROVISIONING' ? 'not-started' : 'gone';
+  const mayBeUnstarted = phase === 'PROVISIONING' || phase === 'DOWNLOAD_SOURCE';
+  if (run.sandbox === null) return mayBeUnstarted && !build.handedOver ? 'not-started' : 'gone';
   const record = await readRecord(run);
   // asked only where it may be: later the events file is the build's to change, and tells nothing of its beginning
-  const mayBeUnstarted = phase === 'PROVISIONING' || phase === 'DOWNLOAD_SOURCE';
   if (mayBeUnstarted && (record === null || !(await hasStarted(run)))) return 'not-started';
   if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
   goOn(run, record, openLog, stored, hash);

@@ -1,11 +1,18 @@
 // One event of core/transitions written down: build, ended phase, started phase, event row and NOTIFY in one statement.
 // The only writer of a build's status and phase. Called inside a transaction that has locked the build's row.
-import { Fault } from '#core/errors.js';
+import { Fault, Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import { type BuildStatus, isFinal, PHASE_TYPES, type PhaseContext, type PhaseType } from '#core/phase.js';
-import { type BuildState, PHASE_STATUS_OF, transition, type TransitionEvent } from '#core/transitions.js';
+import {
+  type BuildState,
+  type PhaseEvent,
+  PHASE_STATUS_OF,
+  transition,
+  type TransitionEvent,
+} from '#core/transitions.js';
 import type { Queryable } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
+import { retryInstead, type Unstarted } from './retry-build.js';
 import { storedJson } from './stored-json.js';
 
 /** Where a locked build stands. */
@@ -51,7 +58,8 @@ WITH moment AS (
     lease_until = CASE WHEN $9 THEN NULL ELSE b.lease_until END,
     log_line_count = CASE WHEN $10 THEN 0 ELSE b.log_line_count END,
     log_byte_count = CASE WHEN $10 THEN 0 ELSE b.log_byte_count END,
-    log_sha256 = CASE WHEN $10 THEN '${EMPTY_SHA256}' ELSE b.log_sha256 END
+    log_sha256 = CASE WHEN $10 THEN '${EMPTY_SHA256}' ELSE b.log_sha256 END,
+    failure = CASE WHEN $18 THEN coalesce(b.failure, $17::jsonb) ELSE coalesce($17::jsonb, b.failure) END
   FROM moment m WHERE b.id = $1 AND b.version = $2
   RETURNING b.id, m.at
 ), ended AS (
@@ -67,23 +75,34 @@ SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM changed`;
 
 /**
  * Applies one event to a build whose row is locked and unchanged since it was read.
- * In: `at` = when, null for the database's clock; `contexts` of the phase that ends; `data` for the event row.
- * Out: the new state. A final state ends the lease, and seals the log of a build that nobody ever claimed.
- * Errors: Refusal ILLEGAL_TRANSITION.
+ * In: `at` = when, null for the database's clock; `contexts` of the phase that ends; `data` for the event row; `unstarted` when its
+ * worker vouches that no user code has run.
+ * Out: the new state. A final state ends the lease, and seals the log of a build that nobody ever claimed. Where the event would end
+ * an attempt and another one is granted (retry-build.ts), the build is QUEUED again instead.
+ * Errors: Refusal ILLEGAL_TRANSITION, also for RETRY, which nobody may ask for.
  */
 export async function applyEvent(
   tx: Queryable,
   build: StandingBuild,
   event: TransitionEvent,
-  facts: { contexts: PhaseContext[]; at: Date | null; data?: Record<string, unknown> },
+  facts: { contexts: PhaseContext[]; at: Date | null; data?: Record<string, unknown>; unstarted?: Unstarted },
 ): Promise<BuildState> {
+  if (event === 'RETRY')
+    throw new Refusal('ILLEGAL_TRANSITION', 'RETRY follows from the event that ends an attempt; got it by itself');
   const next = transition(build.state, event);
-  const final = isFinal(next.status);
+  const { status } = next;
+  const final = isFinal(status);
+  if (isFinal(status) && build.state.phase !== 'QUEUED' && build.attempt > 0) {
+    const { contexts, at, unstarted = null } = facts;
+    const queued = await retryInstead(tx, build, { event, status, contexts, at, unstarted });
+    if (queued !== null) return queued;
+  }
+  const failure = failureIn(event, facts.contexts);
   const { rowCount } = await tx.query(APPLY, [
     build.id,
     build.version,
     facts.at?.toISOString() ?? null,
-    phaseAttempt(build.state.phase, build.attempt),
+    phaseAttempt(build, event),
     PHASE_TYPES.indexOf(build.state.phase),
     next.status,
     next.phase,
@@ -92,10 +111,12 @@ export async function applyEvent(
     final && build.attempt === 0,
     PHASE_STATUS_OF[event],
     storedJson(facts.contexts),
-    build.attempt,
+    final && build.state.phase === 'QUEUED' ? phaseAttempt(build, event) : build.attempt,
     PHASE_TYPES.indexOf(next.phase),
     event,
     storedJson({ from: build.state.phase, to: next.phase, status: next.status, ...facts.data }),
+    failure === null ? null : storedJson(failure),
+    event === 'FAIL' || event === 'FAIL_ABORT',
   ]);
   if (rowCount !== 1) {
     throw new Fault('INTERNAL', `build ${build.id} changed, or lost its phase ${build.state.phase}, under its lock`);
@@ -103,7 +124,19 @@ export async function applyEvent(
   return next;
 }
 
-/** SUBMITTED and QUEUED come before any claim: their rows belong to attempt 0. */
-function phaseAttempt(phase: PhaseType, attempt: number): number {
-  return phase === 'SUBMITTED' || phase === 'QUEUED' ? 0 : attempt;
+/** What the event tells of why the attempt ends badly. Of failures the first counts; what interrupts them counts in their stead. */
+function failureIn(event: PhaseEvent, contexts: PhaseContext[]): PhaseContext | null {
+  const tells = event === 'FAIL' || event === 'FAIL_ABORT' || event === 'FAULT' || event === 'TIME_OUT';
+  return tells ? (contexts[0] ?? null) : null;
+}
+
+/**
+ * Whose the row of the phase that ends is. SUBMITTED and the first wait come before any claim and belong to attempt 0; a later wait
+ * belongs to the attempt that follows it, whose number a claim has set already.
+ */
+function phaseAttempt({ state: { phase }, attempt }: StandingBuild, event: PhaseEvent): number {
+  if (phase === 'SUBMITTED') return 0;
+  if (phase !== 'QUEUED') return attempt;
+  const waitsFor = event === 'CLAIM' ? attempt : attempt + 1;
+  return waitsFor <= 1 ? 0 : waitsFor;
 }

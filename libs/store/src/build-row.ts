@@ -1,19 +1,29 @@
 // The one place where a row of `build` (and its phases, its artifacts) becomes core's Build: dates, bigints, JSON.
-import type { Artifact, Build, CacheUse, ExportedVariable } from '#core/build.js';
-import { asBuildId, asProjectId, asWorkerId } from '#core/ids.js';
+import type { Artifact, Attempt, Build, CacheUse, ExportedVariable } from '#core/build.js';
+import { asBuildId, asProjectId, asWorkerId, type WorkerId } from '#core/ids.js';
 import type { LogSeal } from '#core/log-line.js';
-import type { BuildStatus, FinalStatus, Phase, PhaseContext, PhaseType } from '#core/phase.js';
+import {
+  isFinal,
+  type BuildStatus,
+  type FinalStatus,
+  type Phase,
+  type PhaseContext,
+  type PhaseType,
+} from '#core/phase.js';
 import type { ProjectSettings } from '#core/project.js';
-import type { Build as BuildModel, BuildArtifact, BuildPhase, Prisma } from './generated/client.js';
+import { retryCause, type RetryCause, type RetryRule } from '#core/retry.js';
+import type { Build as BuildModel, BuildArtifact, BuildAttempt, BuildPhase, Prisma } from './generated/client.js';
 
 export type BuildRow = BuildModel & { phases: BuildPhase[] };
 
-/** What a query for BuildRow includes: phases in order. */
+/** What a query for BuildRow includes: phases of all attempts, in order. */
 export const WITH_PHASES = {
   phases: { orderBy: [{ attempt: 'asc' }, { ordinal: 'asc' }] },
 } satisfies Prisma.BuildInclude;
 
-export function toBuild(row: BuildRow): Build {
+/** In: `earlier` = the attempts that were followed by another, in order; earlier-attempts.ts reads them where there are some. */
+export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
+  const shown = Math.max(row.attempt, ...row.phases.map((phase) => phase.attempt));
   return {
     id: asBuildId(row.id),
     projectId: row.projectId === null ? null : asProjectId(row.projectId),
@@ -21,9 +31,10 @@ export function toBuild(row: BuildRow): Build {
     number: row.number,
     status: row.status as BuildStatus,
     currentPhase: row.currentPhase as PhaseType,
-    phases: row.phases.filter((phase) => phase.attempt === 0 || phase.attempt === row.attempt).map(toPhase),
+    phases: phasesOf(row.phases, shown),
     attempt: row.attempt,
-    workerId: row.workerId === null ? null : asWorkerId(row.workerId),
+    attempts: attemptsOf(row, earlier),
+    workerId: toWorkerId(row.workerId),
     initiator: row.initiator,
     sourceVersion: row.sourceVersion,
     resolvedSourceVersion: row.resolvedSourceVersion,
@@ -32,6 +43,8 @@ export function toBuild(row: BuildRow): Build {
     imageDigest: row.imageDigest,
     cache: row.cache as unknown as CacheUse | null,
     queuedAt: row.queuedAt,
+    requeuedAt: row.requeuedAt,
+    handedOver: row.handedOver,
     startedAt: row.startedAt,
     endedAt: row.endedAt,
     stopRequestedAt: row.stopRequestedAt,
@@ -41,7 +54,57 @@ export function toBuild(row: BuildRow): Build {
   };
 }
 
-/** The seal of a build's log, or null while it is not sealed. */
+/** SUBMITTED, the wait for the attempt, and its own. */
+function phasesOf(rows: BuildPhase[], attempt: number): Phase[] {
+  const own = rows.filter(
+    (row) => row.attempt === attempt || (row.attempt === 0 && (attempt <= 1 || row.phaseType === 'SUBMITTED')),
+  );
+  return own.map(toPhase);
+}
+
+function attemptsOf(row: BuildRow, earlier: BuildAttempt[]): Attempt[] {
+  const attempts = earlier.map((one) => toAttempt(one, row.phases));
+  const told = attempts.some(({ attempt }) => attempt === row.attempt);
+  if (row.attempt === 0 || told) return attempts;
+  const status = row.status as BuildStatus;
+  const context = row.failure as unknown as PhaseContext | null;
+  attempts.push({
+    attempt: row.attempt,
+    status,
+    cause: isFinal(status) ? retryCause({ status, context }) : null,
+    context,
+    retriedAs: null,
+    workerId: toWorkerId(row.workerId),
+    imageDigest: row.imageDigest,
+    startedAt: row.startedAt ?? row.queuedAt,
+    endedAt: row.endedAt,
+    logSeal: toSeal(row),
+    phases: phasesOf(row.phases, row.attempt),
+  });
+  return attempts;
+}
+
+function toAttempt(row: BuildAttempt, phases: BuildPhase[]): Attempt {
+  return {
+    attempt: row.attempt,
+    status: row.status as BuildStatus,
+    cause: row.cause as RetryCause,
+    context: row.context as unknown as PhaseContext | null,
+    retriedAs: row.retriedAs as RetryRule,
+    workerId: toWorkerId(row.workerId),
+    imageDigest: row.imageDigest,
+    startedAt: row.startedAt,
+    endedAt: row.endedAt,
+    logSeal: toSeal(row),
+    phases: phasesOf(phases, row.attempt),
+  };
+}
+
+function toWorkerId(text: string | null): WorkerId | null {
+  return text === null ? null : asWorkerId(text);
+}
+
+/** The seal of an attempt's log, or null while it is not sealed. */
 export function toSeal(
   row: Pick<BuildModel, 'logLineCount' | 'logByteCount' | 'logSha256' | 'logCut'>,
 ): LogSeal | null {

@@ -283,6 +283,8 @@ describe('a worker', () => {
         () => builds.apply(lease, 'SUCCEED', [], new Date()),
         () => builds.setResolvedSource(lease, 'x'),
         () => builds.setImage(lease, 'x'),
+        () => builds.setHandedOver(lease),
+        () => builds.giveBack(lease, 'x'),
         () => builds.setExportedVariables(lease, []),
         () =>
           builds.setCache(lease, { key: '', result: 'miss', restoredBytes: 0, restoreMs: 0, savedBytes: 0, saveMs: 0 }),
@@ -358,6 +360,7 @@ describe('sweep', () => {
     const [lost, stopped, alive] = [await claim(), await claim(), await claim()];
     const chunk = newLogChunk(['one', 'two']);
     await new LogsStore(db).append(lost.lease, chunk);
+    await builds.setHandedOver(lost.lease);
     await builds.requestStop(stopped.lease.buildId, 'ada');
     await expireLease(lost.lease);
     await expireLease(stopped.lease);

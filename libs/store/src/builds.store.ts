@@ -18,6 +18,7 @@ import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
 import { claimNext, type ClaimRequest } from './claim.js';
 import { createBuild, type NewBuild } from './create-build.js';
 import type { Database } from './database.js';
+import { earlierAttempts } from './earlier-attempts.js';
 import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
 import type { Prisma } from './generated/client.js';
 import * as leased from './leased-writes.js';
@@ -42,7 +43,7 @@ export class BuildsStore {
   async get(id: BuildId): Promise<Build> {
     const row = await this.db.models((prisma) => prisma.build.findUnique({ where: { id }, include: WITH_PHASES }));
     if (row === null) throw buildNotFound(id);
-    return toBuild(row);
+    return toBuild(row, (await earlierAttempts(this.db, [row])).get(id));
   }
 
   /**
@@ -77,7 +78,13 @@ export class BuildsStore {
         include: WITH_PHASES,
       }),
     );
-    return toPage(rows, request.limit, toBuild, (row) => [row.queuedAt.toISOString(), row.id]);
+    const earlier = await earlierAttempts(this.db, rows);
+    return toPage(
+      rows,
+      request.limit,
+      (row) => toBuild(row, earlier.get(row.id)),
+      (row) => [row.queuedAt.toISOString(), row.id],
+    );
   }
 
   /** What a build was asked for with, for a retry. Errors: Refusal BUILD_NOT_FOUND. */
@@ -139,11 +146,14 @@ export class BuildsStore {
 
   // --- the worker's side: every write is guarded by the lease; Fault LEASE_LOST when it no longer holds -----------------------
 
-  /** Takes the next build that may start (pick.ts says which), or null. The build's timeout counts from here. */
+  /**
+   * Takes the next build that may start (pick.ts says which), or null. The build's timeout counts from here.
+   * A later attempt is of the commit that an earlier one found, so that a branch that moved on does not change what is retried.
+   */
   async claimNext(request: ClaimRequest): Promise<ClaimedBuild | null> {
     const claim = await claimNext(this.db, request);
     if (claim === null) return null;
-    const build = await this.get(claim.buildId);
+    const build = ofSameSource(await this.get(claim.buildId));
     return {
       lease: { buildId: claim.buildId, attempt: claim.attempt, workerId: request.workerId },
       build,
@@ -182,15 +192,27 @@ export class BuildsStore {
 
   /**
    * Applies one event of core/transitions at `at`, with the contexts of the phase that ends. Out: the new state; a final one
-   * ends the lease. Errors: also Refusal ILLEGAL_TRANSITION.
+   * ends the lease, and so does QUEUED: the build gets another attempt (core/retry.ts), and wants a wake-up in the queue.
+   * Errors: also Refusal ILLEGAL_TRANSITION.
    */
   apply(lease: Lease, event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState> {
     return leased.applyLeased(this.db, lease, event, contexts, at);
   }
 
-  /** Ends an attempt in which no command of the build has run. */
-  async giveBack(lease: Lease, reason: string): Promise<BuildState> {
-    return this.apply(lease, 'FAULT', [{ statusCode: 'INTERNAL_SERVICE_ERROR', message: reason }], new Date());
+  /**
+   * Ends an attempt of which the worker knows that no command of the build has run, nor will: the build goes back to the queue for
+   * another. `reason` is shown; `lost` when the worker before was lost with it, and did not let it go. Its log wants to be sealed
+   * before, as before a final status; otherwise the sweep seals it as cut.
+   * Out: QUEUED (wake the queue), or a final state when a stop was asked for or this happened too often (core/retry.ts).
+   * Errors: also Refusal ILLEGAL_TRANSITION in a phase that runs commands.
+   */
+  giveBack(lease: Lease, reason: string, lost = false): Promise<BuildState> {
+    return leased.giveBack(this.db, lease, reason, lost);
+  }
+
+  /** User code may run from now on: the build is no longer taken for one that can be started anew without harm. */
+  setHandedOver(lease: Lease): Promise<void> {
+    return leased.setHandedOver(this.db, lease);
   }
 
   setResolvedSource(lease: Lease, version: string): Promise<void> {
@@ -237,8 +259,9 @@ export class BuildsStore {
   }
 
   /**
-   * Ends builds whose lease ran out, `hostLostMs` ago where their container may still run (see endLost): FAULT with context INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; then seals the
-   * logs of ended builds that nobody sealed with what is stored. Out: ids of the builds ended.
+   * Ends attempts whose lease ran out, `hostLostMs` ago where their container may still run (see endLost): FAULT with context
+   * INTERNAL_SERVICE_ERROR, or STOPPED when a stop was asked for; a build that gets another attempt goes back to the queue instead.
+   * Then seals the logs of ended attempts that nobody sealed with what is stored. Out: ids of the builds ended or put back.
    */
   async settleLost(now: Date, hostLostMs: number): Promise<BuildId[]> {
     const ended = await endLost(this.db, now, hostLostMs);
@@ -254,6 +277,11 @@ export class BuildsStore {
     );
     return rowCount === 1;
   }
+}
+
+function ofSameSource(build: Build): Build {
+  if (build.attempt <= 1 || build.resolvedSourceVersion === null) return build;
+  return { ...build, settings: { ...build.settings, sourceVersion: build.resolvedSourceVersion } };
 }
 
 function deadlineOf(build: Build): Date {

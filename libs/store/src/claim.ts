@@ -44,6 +44,10 @@ export async function claimNext(db: Database, request: ClaimRequest): Promise<Cl
   });
 }
 
+/** What an earlier attempt left in the row; build_attempt has kept of it what is to be kept. */
+const FORGET_EARLIER = `failure = NULL, handed_over = false, image_digest = NULL, exported_variables = '[]', cache = NULL,
+       log_line_count = NULL, log_byte_count = NULL, log_sha256 = NULL, log_cut = false`;
+
 /** Out: null when the build waits no longer. */
 async function take(
   tx: Queryable,
@@ -52,7 +56,7 @@ async function take(
 ): Promise<Claim | null> {
   const { rows } = await tx.query<StandingRow & { lease_until: Date }>(
     `UPDATE build SET attempt = attempt + 1, worker_id = $2, host = $4, version = version + 1,
-       started_at = clock_timestamp()::timestamptz(3),
+       started_at = clock_timestamp()::timestamptz(3), ${FORGET_EARLIER},
        lease_until = (clock_timestamp() + $3 * interval '1 millisecond')::timestamptz(3)
      WHERE id = $1 AND ${WAITING}
      RETURNING ${STANDING_COLUMNS}, lease_until`,

@@ -2,7 +2,7 @@
 import { Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import { isFinal, type PhaseContext } from '#core/phase.js';
-import type { TransitionEvent } from '#core/transitions.js';
+import type { PhaseEvent } from '#core/transitions.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database, Queryable } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
@@ -61,12 +61,13 @@ export async function expireQueued(db: Database, now: Date): Promise<BuildId[]> 
 }
 
 /**
- * Ends builds whose lease ran out: FAULT, or STOPPED where a stop was asked for. Out: their ids.
+ * Ends attempts whose lease ran out: FAULT, or STOPPED where a stop was asked for; the build goes back to the queue where it gets
+ * another one. Out: the builds' ids.
  * Builds whose commands may run by themselves in their container get `hostLostMs` more: a worker of their host may come and go on.
  * A lease has run out when both `now` and the database's clock say so, so that a process whose clock is ahead kills nothing.
  */
 export async function endLost(db: Database, now: Date, hostLostMs: number): Promise<BuildId[]> {
-  const grace = `CASE WHEN host IS NULL OR current_phase = 'PROVISIONING' THEN 0 ELSE ${Math.floor(hostLostMs)} END`;
+  const grace = `CASE WHEN host IS NULL OR NOT handed_over THEN 0 ELSE ${Math.floor(hostLostMs)} END`;
   const due = `status = 'IN_PROGRESS' AND current_phase <> 'QUEUED'
     AND lease_until < least($1::timestamptz, now()) - ${grace} * interval '1 millisecond'`;
   return endEach(db, { due, order: 'lease_until', now }, (stopRequested) =>
@@ -74,7 +75,13 @@ export async function endLost(db: Database, now: Date, hostLostMs: number): Prom
       ? { event: 'STOP', contexts: [] }
       : {
           event: 'FAULT',
-          contexts: [{ statusCode: 'INTERNAL_SERVICE_ERROR', message: 'The worker that ran this build was lost.' }],
+          contexts: [
+            {
+              statusCode: 'INTERNAL_SERVICE_ERROR',
+              message: 'The worker that ran this build was lost.',
+              faultCode: 'WORKER_LOST',
+            },
+          ],
         },
   );
 }
@@ -83,7 +90,7 @@ export async function endLost(db: Database, now: Date, hostLostMs: number): Prom
 async function endEach(
   db: Database,
   { due, order, now }: { due: string; order: string; now: Date },
-  how: (stopRequested: boolean) => { event: TransitionEvent; contexts: PhaseContext[] },
+  how: (stopRequested: boolean) => { event: PhaseEvent; contexts: PhaseContext[] },
 ): Promise<BuildId[]> {
   const { rows } = await db.query<{ id: BuildId }>(
     `SELECT id FROM build WHERE ${due} ORDER BY ${order} LIMIT ${SWEEP_BATCH}`,

@@ -1,7 +1,7 @@
 // What a worker writes to the build that it holds. Every write is guarded by the lease. Called by BuildsStore.
 import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
-import { Fault } from '#core/errors.js';
-import type { PhaseContext } from '#core/phase.js';
+import { Fault, Refusal } from '#core/errors.js';
+import type { PhaseContext, PhaseType } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database } from './database.js';
@@ -43,7 +43,7 @@ export async function renewLease(
   return { leaseUntil: row.lease_until, stopRequested: row.stop };
 }
 
-/** Applies one event of core/transitions. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
+/** Applies one event of core/transitions. Out: QUEUED when the build gets another attempt. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
 export async function applyLeased(
   db: Database,
   lease: Lease,
@@ -60,6 +60,43 @@ export async function applyLeased(
     if (row === undefined) throw leaseLost(lease);
     return applyEvent(tx, standing(row), event, { contexts, at });
   });
+}
+
+/**
+ * Lets go of a build of which the holder of the lease knows that no user code has run: it goes back to the queue for another attempt,
+ * or ends STOPPED where a stop was asked for, FAULT where this happened too often (core/retry.ts). `lost` counts it as a lost start.
+ * Errors: Fault LEASE_LOST; Refusal ILLEGAL_TRANSITION in a phase of which that cannot be known.
+ */
+export async function giveBack(db: Database, lease: Lease, reason: string, lost: boolean): Promise<BuildState> {
+  return db.transaction(async (tx) => {
+    const { rows } = await tx.query<StandingRow & { stop: boolean }>(
+      `SELECT ${STANDING_COLUMNS}, stop_requested_at IS NOT NULL AS stop FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
+      leaseValues(lease),
+    );
+    const row = rows[0];
+    if (row === undefined) throw leaseLost(lease);
+    const build = standing(row);
+    const { phase } = build.state;
+    if (!GIVEN_BACK_FROM.includes(phase)) {
+      throw new Refusal(
+        'ILLEGAL_TRANSITION',
+        `build ${build.id} can be given back in ${GIVEN_BACK_FROM.join(' and ')}; it is in ${phase}`,
+        { details: { phase } },
+      );
+    }
+    if (row.stop) return applyEvent(tx, build, 'STOP', { contexts: [], at: null });
+    const context: PhaseContext = { statusCode: 'INTERNAL_SERVICE_ERROR', message: reason, faultCode: 'WORKER_LOST' };
+    return applyEvent(tx, build, 'FAULT', { contexts: [context], at: null, unstarted: lost ? 'LOST' : 'GIVEN_BACK' });
+  });
+}
+
+/** The phases before any user code. */
+const GIVEN_BACK_FROM: readonly PhaseType[] = ['PROVISIONING', 'DOWNLOAD_SOURCE'];
+
+/** Writes down that user code may run from now on. Errors: Fault LEASE_LOST. */
+export async function setHandedOver(db: Database, lease: Lease): Promise<void> {
+  const { rowCount } = await db.query(`UPDATE build SET handed_over = true WHERE ${HOLDS_LEASE}`, leaseValues(lease));
+  if (rowCount !== 1) throw leaseLost(lease);
 }
 
 /** Columns that a worker fills in while it runs, and how a value goes in. */

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
 import { decodeChunkHeader } from '#core/chunk-codec.js';
-import { Fault } from '#core/errors.js';
+import { Fault, Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogSeal, SourcePoint, StoredLog } from '#core/log-line.js';
 import { buildNotFound } from './end-build.js';
@@ -28,14 +28,15 @@ export interface LogPlace {
 export interface LogState extends LogPlace {
   /** True while the attempt may still write. */
   open: boolean;
-  /** Of the present attempt; null for an earlier one and while it is not sealed. */
+  /** Null while it is not sealed. */
   seal: LogSeal | null;
 }
 
 interface LogStateRow {
   attempt: number;
   day: string;
-  status: string;
+  /** Another attempt followed, or will. */
+  followed: boolean;
   lines: string | null;
   bytes: string | null;
   sha256: string | null;
@@ -43,26 +44,42 @@ interface LogStateRow {
   [column: string]: unknown;
 }
 
-/** In: `attempt` absent for the present one. Errors: Refusal BUILD_NOT_FOUND. */
+/**
+ * In: `attempt` absent for the latest that was claimed; 0 names the time before the first, when nothing is logged.
+ * Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND.
+ */
 export async function readLogState(db: Database, buildId: BuildId, attempt?: number): Promise<LogState> {
   const { rows } = await db.query<LogStateRow>(
-    `SELECT attempt, log_day::text AS day, status, log_line_count AS lines, log_byte_count AS bytes, log_sha256 AS sha256, log_cut AS cut
-     FROM build WHERE id = $1`,
-    [buildId],
+    `SELECT b.attempt, b.log_day::text AS day, a.attempt IS NOT NULL AS followed,
+       CASE WHEN a.attempt IS NULL THEN b.log_line_count ELSE a.log_line_count END AS lines,
+       CASE WHEN a.attempt IS NULL THEN b.log_byte_count ELSE a.log_byte_count END AS bytes,
+       CASE WHEN a.attempt IS NULL THEN b.log_sha256 ELSE a.log_sha256 END AS sha256,
+       CASE WHEN a.attempt IS NULL THEN b.log_cut ELSE a.log_cut END AS cut
+     FROM build b LEFT JOIN build_attempt a ON a.build_id = b.id AND a.attempt = coalesce($2::int, b.attempt)
+     WHERE b.id = $1`,
+    [buildId, attempt ?? null],
   );
   const row = rows[0];
   if (row === undefined) throw buildNotFound(buildId);
-  const present = attempt === undefined || attempt === row.attempt;
-  const seal =
-    present && row.sha256 !== null
-      ? {
-          lineCount: Number(row.lines),
-          byteCount: Number(row.bytes),
-          sha256: row.sha256,
-          ...(row.cut ? { cut: true } : {}),
-        }
-      : null;
-  return { buildId, attempt: attempt ?? row.attempt, day: row.day, open: present && seal === null, seal };
+  const { day } = row;
+  const of = attempt ?? row.attempt;
+  if (of < 0 || of > row.attempt) throw attemptNotFound(buildId, of, row.attempt);
+  const latest = of === row.attempt;
+  if (!latest && !row.followed) return { buildId, attempt: of, day, open: false, seal: null };
+  const seal = sealOf(row);
+  return { buildId, attempt: of, day, open: latest && !row.followed && seal === null, seal };
+}
+
+function sealOf({ lines, bytes, sha256, cut }: LogStateRow): LogSeal | null {
+  if (sha256 === null) return null;
+  return { lineCount: Number(lines), byteCount: Number(bytes), sha256, ...(cut ? { cut: true } : {}) };
+}
+
+function attemptNotFound(id: BuildId, attempt: number, latest: number): Refusal {
+  const there = latest === 0 ? 'no worker has taken it yet' : `its attempts are 1 to ${latest}`;
+  return new Refusal('ATTEMPT_NOT_FOUND', `build ${id} has no attempt ${attempt}: ${there}`, {
+    details: { id, attempt, latest },
+  });
 }
 
 interface ChunkRow {

@@ -25,7 +25,7 @@ export async function sealLog(db: Database, lease: Lease, seal: LogSeal): Promis
     const row = rows[0];
     if (row === undefined) throw leaseLost(lease);
     await expectStored(tx, lease, row.day, seal);
-    await writeSeal(tx, lease.buildId, seal);
+    await writeSeal(tx, lease, seal);
   });
 }
 
@@ -50,17 +50,19 @@ async function expectStored(tx: Queryable, lease: Lease, day: string, seal: LogS
 }
 
 /**
- * Seals logs of ended builds that have no seal, with what is stored. Idempotent. A log that cannot be read does not keep the others
+ * Seals logs of ended attempts that have no seal, with what is stored. Idempotent. A log that cannot be read does not keep the others
  * from theirs; its error is thrown after them.
  */
 export async function sealAbandonedLogs(db: Database): Promise<void> {
-  const { rows } = await db.query<{ id: string }>(
-    `SELECT id FROM build WHERE status <> 'IN_PROGRESS' AND log_sha256 IS NULL ORDER BY ended_at DESC LIMIT ${SEAL_BATCH}`,
+  const { rows } = await db.query<{ id: string; attempt: number }>(
+    `(SELECT id, attempt FROM build WHERE status <> 'IN_PROGRESS' AND log_sha256 IS NULL ORDER BY ended_at DESC LIMIT ${SEAL_BATCH})
+     UNION
+     (SELECT build_id, attempt FROM build_attempt WHERE log_sha256 IS NULL ORDER BY ended_at DESC LIMIT ${SEAL_BATCH})`,
   );
   const failures: Error[] = [];
   for (const row of rows) {
     try {
-      await sealWithWhatIsStored(db, asBuildId(row.id));
+      await sealWithWhatIsStored(db, asBuildId(row.id), row.attempt);
     } catch (error) {
       failures.push(error instanceof Error ? error : new Error(String(error)));
     }
@@ -68,19 +70,24 @@ export async function sealAbandonedLogs(db: Database): Promise<void> {
   if (failures[0] !== undefined) throw failures[0];
 }
 
-/** Marked as cut: nobody can say that it is whole. The build has ended, so nothing is added to its log any more (log-append.ts says why). */
-async function sealWithWhatIsStored(db: Database, buildId: BuildId): Promise<void> {
-  const place = await readLogState(db, buildId);
+/** Marked as cut: nobody can say that it is whole. The attempt has ended, so nothing is added to its log any more (log-append.ts says why). */
+async function sealWithWhatIsStored(db: Database, buildId: BuildId, attempt: number): Promise<void> {
+  const place = await readLogState(db, buildId, attempt);
   const end = await storedEnd(db, place);
   const hash = createHash('sha256');
   for await (const bytes of rawBytes(db, place, 0, end.byteCount - 1)) hash.update(bytes);
-  await db.transaction((tx) => writeSeal(tx, buildId, { ...end, sha256: hash.digest('hex'), cut: true }));
+  await db.transaction((tx) => writeSeal(tx, place, { ...end, sha256: hash.digest('hex'), cut: true }));
 }
 
-async function writeSeal(tx: Queryable, buildId: BuildId, seal: LogSeal): Promise<void> {
-  await tx.query(
-    `UPDATE build SET log_line_count = $2, log_byte_count = $3, log_sha256 = $4, log_cut = $5, version = version + 1 WHERE id = $1`,
-    [buildId, seal.lineCount, seal.byteCount, seal.sha256, seal.cut ?? false],
-  );
+/** The build's row tells of its latest attempt, also while it waits for the next; an attempt that was followed by another has a row too. */
+async function writeSeal(
+  tx: Queryable,
+  { buildId, attempt }: { buildId: BuildId; attempt: number },
+  seal: LogSeal,
+): Promise<void> {
+  const values = [buildId, attempt, seal.lineCount, seal.byteCount, seal.sha256, seal.cut ?? false];
+  const columns = 'log_line_count = $3, log_byte_count = $4, log_sha256 = $5, log_cut = $6';
+  await tx.query(`UPDATE build SET ${columns}, version = version + 1 WHERE id = $1 AND attempt = $2`, values);
+  await tx.query(`UPDATE build_attempt SET ${columns} WHERE build_id = $1 AND attempt = $2`, values);
   await tx.query(`SELECT pg_notify('${BUILD_CHANNEL}', $1)`, [`${buildId} log`]);
 }

@@ -49,8 +49,9 @@ export class LogsStore {
 
   /**
    * Lines from `fromSeq` on, at most `limit` and about READ_MAX_BYTES of text.
-   * Out: `nextSeq` to ask on with; `complete` when no line will ever follow (the log is sealed, or a later attempt runs).
-   * Errors: Refusal BUILD_NOT_FOUND.
+   * In: `attempt` absent for the latest. Out: `nextSeq` to ask on with; `complete` when no line of that attempt will ever follow (its log
+   * is sealed, or it was followed by another).
+   * Errors: Refusal BUILD_NOT_FOUND, ATTEMPT_NOT_FOUND.
    */
   async read(request: {
     buildId: BuildId;

@@ -17,7 +17,7 @@ export class QueueCountsStore {
     const { rows } = await this.database.query<{ waiting: string; running: string; oldest: string | null }>(
       `SELECT count(*) FILTER (WHERE current_phase = 'QUEUED') AS waiting,
               count(*) FILTER (WHERE current_phase <> 'QUEUED') AS running,
-              extract(epoch FROM now() - min(queued_at) FILTER (WHERE current_phase = 'QUEUED')) AS oldest
+              extract(epoch FROM now() - min(coalesce(requeued_at, queued_at)) FILTER (WHERE current_phase = 'QUEUED')) AS oldest
          FROM build WHERE status = 'IN_PROGRESS'`,
     );
     const [row] = rows;

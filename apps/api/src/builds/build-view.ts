@@ -1,6 +1,7 @@
 // Shows a build: the store's nouns in, CodeBuild's JSON out.
-import type { Build, Waiting } from '#core/build.js';
+import type { Attempt, Build, Waiting } from '#core/build.js';
 import { publicBuildId } from '#core/ids.js';
+import type { LogSeal } from '#core/log-line.js';
 import { isFinal, type Phase } from '#core/phase.js';
 import { viewOfSettings } from '../projects/project.dto.js';
 import type { BuildView } from './build.dto.js';
@@ -10,7 +11,6 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
   const id = publicBuildId(build.projectName, build.id);
   const links = `/v1/builds/${id}`;
   const settings = viewOfSettings(build.settings);
-  const seal = build.logSeal;
   return {
     id,
     projectName: build.projectName,
@@ -43,12 +43,40 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
     stopRequested: build.stopRequestedAt !== null,
     waiting,
-    log: {
-      complete: seal !== null && seal.cut !== true,
-      lineCount: seal?.lineCount ?? null,
-      byteCount: seal?.byteCount ?? null,
-      sha256: seal?.sha256 ?? null,
+    log: viewOfSeal(build.logSeal),
+    autoRetry: {
+      limit: settings.autoRetryLimit ?? 0,
+      number: build.attempts.filter(({ retriedAs }) => retriedAs === 'AUTO_RETRY').length,
     },
+    attempts: build.attempts.map((attempt) => viewOfAttempt(attempt, links)),
+  };
+}
+
+function viewOfSeal(seal: LogSeal | null): BuildView['log'] {
+  return {
+    complete: seal !== null && seal.cut !== true,
+    lineCount: seal?.lineCount ?? null,
+    byteCount: seal?.byteCount ?? null,
+    sha256: seal?.sha256 ?? null,
+  };
+}
+
+function viewOfAttempt(one: Attempt, links: string): BuildView['attempts'][number] {
+  const { attempt, status, cause, context, retriedAs, workerId, imageDigest } = one;
+  return {
+    attempt,
+    status,
+    cause,
+    message: context?.message ?? null,
+    exitCode: context?.exitCode ?? null,
+    retriedAs,
+    workerId,
+    imageDigest,
+    startedAt: one.startedAt.toISOString(),
+    endedAt: one.endedAt?.toISOString() ?? null,
+    logs: { location: `${links}/log?attempt=${attempt}`, rawLocation: `${links}/log/raw?attempt=${attempt}` },
+    log: viewOfSeal(one.logSeal),
+    ...(retriedAs === null ? {} : { phases: one.phases.map(viewOfPhase) }),
   };
 }
 

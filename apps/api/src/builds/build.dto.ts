@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { BUILD_STATUSES, PHASE_TYPES } from '#core/phase.js';
 import { SOURCE_TYPES } from '#core/project.js';
+import { RETRY_CAUSES, RETRY_RULES } from '#core/retry.js';
 import { pageOf, pageQuery } from '../http/page.dto.js';
 import { projectName, projectSettingsView, timestamp } from '../projects/project.dto.js';
 import * as field from '../projects/project-fields.dto.js';
@@ -46,6 +47,7 @@ export const startBuildBody = z
     timeoutInMinutesOverride: field.timeoutInMinutes.optional(),
     queuedTimeoutInMinutesOverride: field.queuedTimeoutInMinutes.optional(),
     autoRetryLimitOverride: field.autoRetryLimit.optional(),
+    retryPolicyOverride: field.retryPolicy.optional(),
     reportBuildStatusOverride: z.boolean().optional(),
     priorityOverride: field.priority.optional(),
   })
@@ -75,6 +77,13 @@ export const listBuildsQuery = z.strictObject({
   to: time.optional().meta({ description: 'Started before this time (ISO-8601).' }),
 });
 
+const phaseContext = z.object({
+  statusCode: z.string(),
+  message: z.string(),
+  exitCode: z.int().optional().meta({ description: 'Of the command that failed.' }),
+  faultCode: z.string().optional().meta({ description: 'Which fault of Kilnyard ended the phase.' }),
+});
+
 const phaseView = z
   .object({
     phaseType: z.enum(PHASE_TYPES),
@@ -83,9 +92,42 @@ const phaseView = z
     endTime: timestamp.optional(),
     durationInSeconds: z.int().optional(),
     durationMs: z.int().optional(),
-    contexts: z.array(z.object({ statusCode: z.string(), message: z.string() })),
+    contexts: z.array(phaseContext),
   })
   .meta({ id: 'BuildPhase' });
+
+const logView = z.object({
+  complete: z.boolean().meta({
+    description: 'The whole log is stored. False after the end: its worker was lost, and so may be the last lines.',
+  }),
+  lineCount: z.number().nullable(),
+  byteCount: z.number().nullable(),
+  sha256: z.string().nullable(),
+});
+
+const attemptView = z
+  .object({
+    attempt: z.int(),
+    status: z.enum(BUILD_STATUSES).meta({ description: 'IN_PROGRESS only for the latest.' }),
+    cause: z.enum(RETRY_CAUSES).nullable().meta({ description: 'Why it ended badly, as retryPolicy names it.' }),
+    message: z.string().nullable().meta({ description: 'What tells the cause: of the phase that failed first.' }),
+    exitCode: z.int().nullable().meta({ description: 'Of the command that failed first.' }),
+    retriedAs: z.enum(RETRY_RULES).nullable().meta({
+      description:
+        'Why another attempt followed: AUTO_RETRY counts against autoRetryLimit; LOST_START (its worker was lost before user code) and GIVEN_BACK (its worker was shut down before) do not. Null: none followed.',
+    }),
+    workerId: z.string().nullable(),
+    imageDigest: z.string().nullable(),
+    startedAt: timestamp,
+    endedAt: timestamp.nullable(),
+    logs: z.object({ location: z.string(), rawLocation: z.string() }),
+    log: logView,
+    phases: z
+      .array(phaseView)
+      .optional()
+      .meta({ description: 'Of an attempt that was followed by another; those of the latest are the build’s.' }),
+  })
+  .meta({ id: 'BuildAttempt' });
 
 export const waitingView = z
   .object({
@@ -124,7 +166,10 @@ export const buildView = z
     initiator: z.string(),
     exportedEnvironmentVariables: z.array(z.object({ name: z.string(), value: z.string() })),
     logs: z.object({ location: z.string(), rawLocation: z.string() }),
-    attempt: z.int().meta({ description: '0 until a worker has taken it.' }),
+    attempt: z.int().meta({
+      description:
+        'The latest that a worker took; 0 until one has. A build that is retried waits with the number of the attempt before.',
+    }),
     worker: z.string().nullable(),
     imageDigest: z.string().nullable(),
     cacheUse: z
@@ -140,14 +185,12 @@ export const buildView = z
     retryOf: z.string().nullable(),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),
-    log: z.object({
-      complete: z.boolean().meta({
-        description: 'The whole log is stored. False after the end: its worker was lost, and so may be the last lines.',
-      }),
-      lineCount: z.number().nullable(),
-      byteCount: z.number().nullable(),
-      sha256: z.string().nullable(),
+    log: logView.meta({ description: 'Of the latest attempt.' }),
+    autoRetry: z.object({
+      limit: z.int().meta({ description: 'autoRetryLimit of this build.' }),
+      number: z.int().meta({ description: 'Retries made so far that count against it.' }),
     }),
+    attempts: z.array(attemptView).meta({ description: 'All that a worker took, in order; empty before the first.' }),
   })
   .meta({ id: 'Build' });
 export const buildPage = pageOf('BuildPage', buildView);

@@ -97,7 +97,8 @@ export class BuildsController {
   @Get('builds/:id')
   @Describe({
     summary: 'Get a build',
-    description: 'With its phases, and for a queued build what it waits for and its position.',
+    description:
+      'With its phases and attempts, and for a queued build what it waits for and its position. `phases`, `log`, `worker` and what else is told of one attempt is of the latest.',
     params: BUILD_PARAM,
     answer: buildView,
     example: EXAMPLE_BUILD_VIEW,

@@ -93,6 +93,8 @@ export const EXAMPLE_BUILD_VIEW = {
   stopRequested: false,
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },
   log: { complete: false, lineCount: null, byteCount: null, sha256: null },
+  autoRetry: { limit: 0, number: 0 },
+  attempts: [],
 } as const;
 
 export const EXAMPLE_LOG_LINES = [

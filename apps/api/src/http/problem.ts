@@ -98,6 +98,8 @@ function rowOfRefusal(code: RefusalCode): Row {
       return { status: 404, title: 'No such project' };
     case 'BUILD_NOT_FOUND':
       return { status: 404, title: 'No such build' };
+    case 'ATTEMPT_NOT_FOUND':
+      return { status: 404, title: 'No such attempt' };
     case 'ARTIFACT_NOT_FOUND':
       return { status: 404, title: 'No such artifact' };
     case 'PARAMETER_NOT_FOUND':

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Lease } from '#core/build.js';
 import type { LogChunk } from '#core/log-line.js';
 import { newLogChunk, newLogSeal } from '#testing/factories.js';
-import { ADMIN_TOKEN, newApiUnderTest, type ApiUnderTest } from '../testing/api-under-test.js';
+import type { BuildView } from '../builds/build.dto.js';
+import { ADMIN_TOKEN, newApiUnderTest, projectBody, type ApiUnderTest } from '../testing/api-under-test.js';
+
+jest.setTimeout(60_000);
 
 interface Got {
   event: string;
@@ -46,8 +49,8 @@ async function finish(lease: Lease, chunks: LogChunk[]): Promise<void> {
 }
 
 /** Opens the stream; yields events until the connection ends. */
-async function* follow(id: string, lastEventId?: string, signal?: AbortSignal): AsyncGenerator<Got> {
-  const answer = await fetch(`${api.url}/v1/builds/${id}/log`, {
+async function* follow(id: string, lastEventId?: string, signal?: AbortSignal, query = ''): AsyncGenerator<Got> {
+  const answer = await fetch(`${api.url}/v1/builds/${id}/log${query}`, {
     headers: {
       authorization: `Bearer ${ADMIN_TOKEN}`,
       accept: 'text/event-stream',
@@ -101,7 +104,13 @@ describe('the live stream', () => {
     expect(events.at(-1)).toEqual({
       event: 'end',
       id: null,
-      data: { buildStatus: 'SUCCEEDED', lineCount: 2551, sha256: newLogSeal(chunks).sha256, complete: true },
+      data: {
+        attempt: 1,
+        buildStatus: 'SUCCEEDED',
+        lineCount: 2551,
+        sha256: newLogSeal(chunks).sha256,
+        complete: true,
+      },
     });
     expect(events.filter(({ event }) => event === 'end')).toHaveLength(1);
     expect(events.filter(({ event }) => event === 'status').at(-1)?.data).toMatchObject({ currentPhase: 'COMPLETED' });
@@ -180,6 +189,9 @@ describe('the live stream', () => {
     ['a tail of too many', '?tail=10001', {}],
     ['tail and cursor together', '?tail=1&cursor=1', {}],
     ['a cursor that is none', '?cursor=-1', {}],
+    ['a cursor of an attempt that cannot be yet', '?cursor=2:0', {}],
+    ['an attempt 0', '?attempt=0', {}],
+    ['an id of an attempt that cannot be yet', '', { accept: 'text/event-stream', 'last-event-id': '3:1' }],
   ])('refuses %s', async (_, query, headers) => {
     const id = await api.startBuild('refused');
     const answer = await api.ask('GET', `/v1/builds/${id}/log${query}`, undefined, headers as Record<string, string>);
@@ -258,5 +270,194 @@ describe('pages and bytes', () => {
     });
     expect(changed.status).toBe(200);
     await changed.arrayBuffer();
+  });
+});
+
+describe('across attempts', () => {
+  /** A build whose attempts fail until its limit is used up. */
+  async function retried(): Promise<string> {
+    const name = `retried-${Math.random().toString(36).slice(2)}`;
+    await api.ask('POST', '/v1/projects', { ...projectBody(name), autoRetryLimit: 1 });
+    const answer = await api.ask('POST', `/v1/projects/${name}/builds`, {});
+    return ((await answer.json()) as { id: string }).id;
+  }
+  /** The attempt ends, failed with this exit status, its log sealed. */
+  async function fail(lease: Lease, chunks: LogChunk[], exitCode: number): Promise<void> {
+    await api.logs.seal(lease, newLogSeal(chunks));
+    const context = { statusCode: 'COMMAND_EXECUTION_ERROR', message: `exit status ${exitCode}`, exitCode };
+    for (const event of ['SUCCEED', 'SUCCEED'] as const) await api.builds.apply(lease, event, [], new Date());
+    await api.builds.apply(lease, 'FAIL', [context], new Date());
+    await api.builds.apply(lease, 'SUCCEED', [], new Date());
+  }
+  async function write(lease: Lease, chunks: LogChunk[]): Promise<void> {
+    for (const chunk of chunks) await api.logs.append(lease, chunk);
+  }
+  interface Page {
+    lines: { seq: number }[];
+    attempt: number;
+    nextCursor: string | null;
+    complete: boolean;
+  }
+  const page = async (id: string, query: string): Promise<Page> =>
+    (await (await api.ask('GET', `/v1/builds/${id}/log${query}`)).json()) as Page;
+
+  it('the live stream gives each to its end, says when the next begins, and can be taken up in any', async () => {
+    const id = await retried();
+    const [one, two] = [chunksOf([3, 2]), chunksOf([4])];
+    const events: Got[] = [];
+    const reading = (async () => {
+      for await (const event of follow(id)) events.push(event);
+    })();
+    const first = (await api.claim()).lease;
+    await write(first, one);
+    await fail(first, one, 7);
+    const second = (await api.claim()).lease;
+    await write(second, two);
+    await fail(second, two, 8);
+    await reading;
+
+    const at = events.findIndex(({ event }) => event === 'attempt');
+    expect(seqsOf(events.slice(0, at))).toEqual(upTo(5));
+    expect(seqsOf(events.slice(at))).toEqual(upTo(4));
+    expect(events[at]!.data).toEqual({
+      attempt: 2,
+      previous: {
+        attempt: 1,
+        buildStatus: 'FAILED',
+        cause: 'FAILED',
+        message: 'exit status 7',
+        lineCount: 5,
+        sha256: newLogSeal(one).sha256,
+        complete: true,
+      },
+    });
+    expect(events.at(-1)).toMatchObject({
+      event: 'end',
+      data: { attempt: 2, buildStatus: 'FAILED', lineCount: 4, sha256: newLogSeal(two).sha256, complete: true },
+    });
+    expect(events.filter(({ id: place }) => place !== null).map(({ id: place }) => place!.includes(':'))).toEqual(
+      events.filter(({ event }) => event === 'lines').map((event) => events.indexOf(event) > at),
+    );
+
+    for (const [seen, rest] of [
+      ['1', [2, 3, 4, 0, 1, 2, 3]],
+      ['4', [0, 1, 2, 3]],
+      ['2:1', [2, 3]],
+      ['2:3', []],
+    ] as const) {
+      const again: Got[] = [];
+      for await (const event of follow(id, seen)) again.push(event);
+      expect([seen, seqsOf(again), again.at(-1)?.event]).toEqual([seen, rest, 'end']);
+    }
+    const late: Got[] = [];
+    for await (const event of follow(id)) late.push(event);
+    expect(seqsOf(late)).toEqual(upTo(4)); // a new reader sees the latest
+  });
+
+  it('one that is asked for is read alone, live and when it is over', async () => {
+    const id = await retried();
+    const one = chunksOf([3]);
+    const { lease } = await api.claim();
+    const live: Got[] = [];
+    const reading = (async () => {
+      for await (const event of follow(id, undefined, undefined, '?attempt=1')) live.push(event);
+    })();
+    await write(lease, one);
+    await fail(lease, one, 1);
+    await reading; // it ends with the attempt, while the build waits for the next
+    expect(live.at(-1)).toMatchObject({ event: 'end', data: { attempt: 1, buildStatus: 'FAILED', lineCount: 3 } });
+    const second = (await api.claim()).lease;
+    const over: Got[] = [];
+    for await (const event of follow(id, undefined, undefined, '?attempt=1')) over.push(event);
+    expect(seqsOf(over)).toEqual(upTo(3));
+    expect(await page(id, '?attempt=1')).toMatchObject({ attempt: 1, nextCursor: null, complete: true });
+    expect((await page(id, '?attempt=1&tail=1')).lines.map(({ seq }) => seq)).toEqual([2]);
+    const raw = await api.ask('GET', `/v1/builds/${id}/log/raw?attempt=1`);
+    expect(raw.headers.get('kilnyard-log-complete')).toBe('true');
+    expect(raw.headers.get('content-disposition')).toContain('-attempt-1.log');
+    expect(await raw.text()).toBe(Buffer.concat(one.map(({ bytes }) => bytes)).toString());
+    for (const path of ['log?attempt=3', 'log/raw?attempt=3']) {
+      const answer = await api.ask('GET', `/v1/builds/${id}/${path}`);
+      expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([404, 'ATTEMPT_NOT_FOUND']);
+    }
+    const crossed = await api.ask('GET', `/v1/builds/${id}/log?attempt=1&cursor=2:0`);
+    expect(crossed.status).toBe(400);
+    await api.builds.apply(second, 'STOP', [], new Date());
+  });
+
+  it('pages go on with the next one, and are complete only when the build is', async () => {
+    const id = await retried();
+    const [one, two] = [chunksOf([3]), chunksOf([2])];
+    expect(await page(id, '')).toMatchObject({ lines: [], attempt: 0, nextCursor: '1:0', complete: false });
+    const first = (await api.claim()).lease;
+    await write(first, one);
+    expect(await page(id, '?limit=2')).toMatchObject({ attempt: 1, nextCursor: '1:2', complete: false });
+    await fail(first, one, 1);
+    expect(await page(id, '?cursor=1:2')).toMatchObject({ attempt: 1, nextCursor: '2:0', complete: false });
+    expect(await page(id, '?cursor=2:0')).toMatchObject({ lines: [], nextCursor: '2:0', complete: false });
+    const second = (await api.claim()).lease;
+    await write(second, two);
+    expect(await page(id, '?cursor=2:0')).toMatchObject({ attempt: 2, nextCursor: '2:2', complete: false });
+    await api.logs.seal(second, newLogSeal(two));
+    expect(await page(id, '?cursor=2:2')).toMatchObject({ nextCursor: '2:2', complete: false });
+    await api.builds.apply(second, 'STOP', [], new Date());
+    expect(await page(id, '?cursor=2:2')).toMatchObject({ nextCursor: null, complete: true });
+  });
+
+  it('a build that is stopped while it waits for one ends its readers', async () => {
+    const id = await retried();
+    const one = chunksOf([3]);
+    const { lease } = await api.claim();
+    await write(lease, one);
+    const events: Got[] = [];
+    const reading = (async () => {
+      for await (const event of follow(id)) events.push(event);
+    })();
+    await fail(lease, one, 1);
+    while (!events.some(({ data }) => data['currentPhase'] === 'QUEUED' && data['attempt'] === 1))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect((await api.ask('POST', `/v1/builds/${id}/stop`)).status).toBe(200);
+    await reading;
+    expect(seqsOf(events)).toEqual(upTo(3));
+    expect(events.map(({ event }) => event)).not.toContain('attempt');
+    expect(events.at(-1)?.data).toMatchObject({ attempt: 1, buildStatus: 'STOPPED', lineCount: 3, complete: true });
+    expect(await page(id, '?cursor=2:0')).toMatchObject({ lines: [], nextCursor: null, complete: true });
+    expect(await page(id, '')).toMatchObject({ attempt: 1, nextCursor: null, complete: true });
+  });
+
+  it('the build tells of each: how it ended, where its log is, its phases', async () => {
+    const id = await retried();
+    const one = chunksOf([3]);
+    const { lease } = await api.claim();
+    await write(lease, one);
+    await fail(lease, one, 7);
+    const view = (await (await api.ask('GET', `/v1/builds/${id}`)).json()) as BuildView;
+    expect(view).toMatchObject({
+      buildStatus: 'IN_PROGRESS',
+      currentPhase: 'QUEUED',
+      attempt: 1,
+      worker: null,
+      autoRetry: { limit: 1, number: 1 },
+      log: { complete: true, lineCount: 3 },
+    });
+    expect(view.waiting).not.toBeNull();
+    expect(view.attempts).toHaveLength(1);
+    expect(view.attempts[0]).toMatchObject({
+      attempt: 1,
+      status: 'FAILED',
+      cause: 'FAILED',
+      message: 'exit status 7',
+      exitCode: 7,
+      retriedAs: 'AUTO_RETRY',
+      workerId: 'test-00000001',
+      logs: { location: `/v1/builds/${id}/log?attempt=1` },
+      log: { complete: true, lineCount: 3, sha256: newLogSeal(one).sha256 },
+    });
+    expect(view.attempts[0]!.phases!.find(({ phaseType }) => phaseType === 'INSTALL')).toMatchObject({
+      phaseStatus: 'FAILED',
+      contexts: [{ exitCode: 7 }],
+    });
+    expect((await api.ask('GET', view.attempts[0]!.logs.rawLocation)).status).toBe(200);
+    await api.ask('POST', `/v1/builds/${id}/stop`);
   });
 });

@@ -7,11 +7,11 @@ import { HEARTBEAT_MS, RETRY_MS, formatEvent, formatRetry } from './sse.js';
 
 const EXAMPLE_STREAM = [
   formatRetry(RETRY_MS),
-  formatEvent({ event: 'status', data: { buildStatus: 'IN_PROGRESS', currentPhase: 'INSTALL' } }),
-  formatEvent({ event: 'lines', id: 1, data: { lines: EXAMPLE_LOG_LINES } }),
+  formatEvent({ event: 'status', data: { buildStatus: 'IN_PROGRESS', currentPhase: 'INSTALL', attempt: 1 } }),
+  formatEvent({ event: 'lines', id: '1', data: { lines: EXAMPLE_LOG_LINES } }),
   formatEvent({
     event: 'end',
-    data: { buildStatus: 'SUCCEEDED', lineCount: 2, sha256: 'ab'.repeat(32), complete: true },
+    data: { attempt: 1, buildStatus: 'SUCCEEDED', lineCount: 2, sha256: 'ab'.repeat(32), complete: true },
   }),
 ].join('');
 
@@ -19,13 +19,15 @@ export const LOG_ROUTE: Description = {
   summary: 'Read or follow a log',
   description: `With \`Accept: application/json\` (the default) a page of lines: ask again with \`nextCursor\` until \`complete\`.
 
+Each attempt of a build has a log of its own. Without \`attempt\` reading begins with the latest; when the build is retried, pages and stream go on with the next attempt. With \`attempt\` that one alone is read, also when it is long over.
+
 With \`Accept: text/event-stream\` a live stream of server-sent events, which replays what is there, follows the build, and ends by itself:
 
 | event | data | id |
 | --- | --- | --- |
-| \`lines\` | \`LogLinesEvent\`: some lines in order | seq of the last of them |
+| \`lines\` | \`LogLinesEvent\`: some lines in order | the last of them: its seq, from the second attempt on \`<attempt>:<seq>\` |
 | \`status\` | \`LogStatusEvent\`: the build went on to another phase or status | none |
-| \`attempt\` | \`LogAttemptEvent\`: another attempt took over, its lines count from 0 again | none |
+| \`attempt\` | \`LogAttemptEvent\`: the attempt before is read to its end and another one runs, its lines count from 0 again | none |
 | \`end\` | \`LogEndEvent\`: the last event; do not reconnect | none |
 | \`error\` | \`LogErrorEvent\`: the stream broke; reconnect | none |
 
@@ -33,7 +35,7 @@ A reader that reconnects with the \`Last-Event-ID\` that it saw last (browsers a
 
     curl -N -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" $URL/v1/builds/${EXAMPLE_BUILD_ID}/log`,
   answer: logPage,
-  example: { lines: EXAMPLE_LOG_LINES, nextCursor: '2', complete: false },
+  example: { lines: EXAMPLE_LOG_LINES, attempt: 1, nextCursor: '1:2', complete: false },
   content: {
     'text/event-stream': {
       schema: {
@@ -50,7 +52,7 @@ A reader that reconnects with the \`Last-Event-ID\` that it saw last (browsers a
       description: 'For the stream: the id that was seen last; takes precedence over the query.',
     },
   },
-  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND'],
+  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND'],
 };
 
 export const RAW_ROUTE: Description = {
@@ -64,5 +66,5 @@ export const RAW_ROUTE: Description = {
     },
   },
   headers: { Range: { description: 'One range of bytes, as `bytes=0-1023`.' } },
-  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
+  errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'ATTEMPT_NOT_FOUND', 'RANGE_NOT_SATISFIABLE'],
 };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatEvent, formatRetry, resumeAfter } from './sse.js';
+import { formatEvent, formatRetry } from './sse.js';
 
 describe('server-sent events', () => {
   it('keep their data on one line, whatever the text holds', () => {
-    const text = formatEvent({ event: 'lines', id: 7, data: { lines: [{ text: 'a\nb\r\ndata: x\u2028' }] } });
+    const text = formatEvent({ event: 'lines', id: '7', data: { lines: [{ text: 'a\nb\r\ndata: x\u2028' }] } });
     expect(text.split('\n')).toHaveLength(5);
     expect(text).toMatch(/^event: lines\nid: 7\ndata: \{[^\n]*\}\n\n$/);
   });
@@ -11,17 +11,5 @@ describe('server-sent events', () => {
   it('leave the position alone without an id', () => {
     expect(formatEvent({ event: 'status', data: {} })).toBe('event: status\ndata: {}\n\n');
     expect(formatRetry(2000)).toBe('retry: 2000\n\n');
-  });
-
-  it.each([
-    ['0', 1],
-    ['41', 42],
-    ['-1', null],
-    ['1e3', null],
-    ['1.5', null],
-    ['x', null],
-    ['9'.repeat(30), null],
-  ])('after %s comes %s', (id, next) => {
-    expect(resumeAfter(id)).toBe(next);
   });
 });

@@ -7,8 +7,8 @@ export const HEARTBEAT_MS = 15_000;
 
 export interface StreamEvent {
   event: 'lines' | 'status' | 'attempt' | 'end' | 'error';
-  /** Sequence number of the last line that the reader has after this event; absent: the reader's position stays. */
-  id?: number;
+  /** Place of the last line that the reader has after this event (log-position.ts); absent: the reader's position stays. */
+  id?: string;
   data: unknown;
 }
 
@@ -22,9 +22,4 @@ export const HEARTBEAT = ': still here\n\n';
 
 export function formatRetry(ms: number): string {
   return `retry: ${ms}\n\n`;
-}
-
-/** The line at which a reader goes on that has seen `id`, or null when the header is no sequence number. */
-export function resumeAfter(id: string): number | null {
-  return /^\d{1,15}$/.test(id) ? Number(id) + 1 : null;
 }

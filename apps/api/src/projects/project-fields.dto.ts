@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
 import { SOURCE_TYPES } from '#core/project.js';
+import { DEFAULT_RETRY_CAUSES, MAX_AUTO_RETRIES, RETRY_CAUSES } from '#core/retry.js';
 import { imageMistake } from './image-name.js';
 import { sourceMistakes } from './source-checks.js';
 
@@ -234,8 +235,46 @@ export const timeoutInMinutes = z.int().min(5).max(2160);
 export const queuedTimeoutInMinutes = z.int().min(5).max(480);
 export const priority = z.int().min(-100).max(100).meta({ description: 'Place in the queue; higher goes first.' });
 export const role = noControl(text(2048));
-export const autoRetryLimit = z.int().min(0).max(10);
+export const autoRetryLimit = z.int().min(0).max(MAX_AUTO_RETRIES).meta({
+  description: 'How often a build that ended badly gets another attempt; 0 or absent: never. `retryPolicy` says when.',
+});
+export const MAX_EXIT_CODES = 32;
+export const retryPolicy = z
+  .strictObject({
+    causes: z.array(z.enum(RETRY_CAUSES)).min(1).max(RETRY_CAUSES.length).superRefine(eachOnce).meta({
+      description:
+        'WORKER_LOST: container, worker or host gone; FAULT: any other fault of Kilnyard; FAILED: the build’s own failure; TIMED_OUT: its timeout.',
+    }),
+    exitCodes: z
+      .array(z.int().min(1).max(255))
+      .min(1)
+      .max(MAX_EXIT_CODES)
+      .superRefine(eachOnce)
+      .optional()
+      .meta({ description: 'Narrows FAILED to these exit statuses of the command that failed first.' }),
+  })
+  .refine((policy) => policy.exitCodes === undefined || policy.causes.includes('FAILED'), {
+    path: ['exitCodes'],
+    message: 'exit codes beside the cause FAILED alone',
+  })
+  .meta({
+    id: 'RetryPolicy',
+    description: `Which ends of a build autoRetryLimit is for; absent: ${DEFAULT_RETRY_CAUSES.join(', ')}.`,
+  });
 export const logsConfig = z.record(z.string().max(64), z.unknown());
+
+/** Adds an issue for every entry that comes twice. */
+function eachOnce(entries: (string | number)[], context: z.RefinementCtx): void {
+  entries.forEach((entry, index) => {
+    if (entries.indexOf(entry) === index) return;
+    context.addIssue({
+      code: 'custom',
+      path: [index],
+      message: 'an entry that is not in the list yet',
+      input: entries,
+    });
+  });
+}
 
 /** Adds an issue for every identifier that comes twice. */
 export function uniqueBy<T>(of: (entry: T) => string, field: string) {

@@ -7,6 +7,8 @@ import { createProjectBody, replaceProjectBody, toProjectSettings } from './proj
 
 const SOURCE = { type: 'GIT', location: 'https://example.org/a.git' };
 
+const policy = (retryPolicy: object): Record<string, unknown> => ({ autoRetryLimit: 1, retryPolicy });
+
 function wrong(schema: typeof createProjectBody | typeof startBuildBody, body: unknown): Finding[] {
   const result = schema.safeParse(body);
   return result.success ? [] : findingsOf(schema, result.error.issues, body);
@@ -45,6 +47,26 @@ describe('the project document', () => {
     ['an unknown field', { nme: 'x' }, 'nme', /no such field; the fields here are name, /],
     ['an unknown field inside', { source: { ...SOURCE, url: 'x' } }, 'source.url', /no such field/],
     ['a wrong type', { timeoutInMinutes: '60' }, 'timeoutInMinutes', /number/],
+    ['too many retries', { autoRetryLimit: 11 }, 'autoRetryLimit', /at most 10/],
+    ['a policy without a limit', { retryPolicy: { causes: ['FAULT'] } }, 'autoRetryLimit', /beside a retryPolicy/],
+    ['a policy for nothing', policy({ causes: [] }), 'retryPolicy.causes', /at least 1/],
+    [
+      'a cause that is none',
+      policy({ causes: ['FAULT', 'STOPPED'] }),
+      'retryPolicy.causes[1]',
+      /one of WORKER_LOST, FAULT, FAILED, TIMED_OUT/,
+    ],
+    ['a cause twice', policy({ causes: ['FAULT', 'FAULT'] }), 'retryPolicy.causes[1]', /not in the list yet/],
+    [
+      'exit codes without FAILED',
+      policy({ causes: ['FAULT'], exitCodes: [1] }),
+      'retryPolicy.exitCodes',
+      /beside the cause FAILED/,
+    ],
+    ['exit code 0', policy({ causes: ['FAILED'], exitCodes: [0] }), 'retryPolicy.exitCodes[0]', /at least 1/],
+    ['an exit code that is none', policy({ causes: ['FAILED'], exitCodes: [256] }), 'retryPolicy.exitCodes[0]', /255/],
+    ['no exit codes', policy({ causes: ['FAILED'], exitCodes: [] }), 'retryPolicy.exitCodes', /at least 1/],
+    ['an unknown part of it', policy({ causes: ['FAILED'], delay: 1 }), 'retryPolicy.delay', /no such field/],
     ['too little time', { timeoutInMinutes: 4 }, 'timeoutInMinutes', /at least 5/],
     ['too much time', { timeoutInMinutes: 2161 }, 'timeoutInMinutes', /at most 2160/],
     ['a fraction', { queuedTimeoutInMinutes: 5.5 }, 'queuedTimeoutInMinutes', /whole number/],

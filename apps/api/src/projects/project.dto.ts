@@ -50,18 +50,29 @@ const settingsShape = {
     .optional()
     .meta({ description: 'Builds of this project that run at once; absent: no limit of its own.' }),
   autoRetryLimit: field.autoRetryLimit.optional(),
+  retryPolicy: field.retryPolicy.optional(),
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: field.priority.default(0),
 };
 
+/** A policy without a limit would be silently without effect; 0 switches it off on purpose. */
+const hasLimit = (body: { autoRetryLimit?: number | undefined; retryPolicy?: unknown }): boolean =>
+  body.retryPolicy === undefined || body.autoRetryLimit !== undefined;
+const LIMIT_MISSING = {
+  path: ['autoRetryLimit'],
+  message: 'an autoRetryLimit beside a retryPolicy (0 switches it off)',
+};
+
 /** POST: the whole document with its name. */
 export const createProjectBody = z
   .strictObject({ name: projectName, ...settingsShape })
+  .refine(hasLimit, LIMIT_MISSING)
   .meta({ id: 'CreateProject', description: 'A project; what is left out gets its default.' });
 /** PUT: the whole document; the name stands in the URL and may be repeated. */
 export const replaceProjectBody = z
   .strictObject({ name: projectName.optional(), ...settingsShape })
+  .refine(hasLimit, LIMIT_MISSING)
   .meta({ id: 'ReplaceProject', description: 'The whole document: what is left out gets its default again.' });
 
 export const listProjectsQuery = z.strictObject({
@@ -94,6 +105,7 @@ export const projectSettingsView = {
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   concurrentBuildLimit: z.int().optional(),
   autoRetryLimit: z.int().optional(),
+  retryPolicy: field.retryPolicy.optional(),
   badgeEnabled: z.boolean().optional(),
   logsConfig: field.logsConfig.optional(),
   priority: z.int(),

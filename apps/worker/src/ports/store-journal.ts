@@ -21,6 +21,10 @@ export class StoreJournal extends BuildJournal {
     return this.write(() => this.builds.apply(this.lease, event, contexts, at));
   }
 
+  override handingOver(): Promise<void> {
+    return this.write(() => this.builds.setHandedOver(this.lease));
+  }
+
   setResolvedSource(version: string): Promise<void> {
     return this.write(() => this.builds.setResolvedSource(this.lease, version));
   }

@@ -103,6 +103,13 @@ export abstract class Sandbox {
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */
   abstract remove(): Promise<void>;
+  /**
+   * As `remove`, for who has no need to see it done: may resolve while it is taken away behind the caller's back, with a bound
+   * on how much is. What fails there is left to the sweep.
+   */
+  discard(): Promise<void> {
+    return this.remove();
+  }
 }
 
 export interface BackendHealth {

@@ -29,6 +29,7 @@ function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { s
   return {
     statusCode: 'COMMAND_EXECUTION_ERROR',
     message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}${finish.outOfMemory ? ' (the build container ran out of memory)' : ''}`,
+    exitCode: finish.exitCode,
   };
 }
 

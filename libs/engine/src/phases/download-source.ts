@@ -138,6 +138,8 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
   });
   const preparedAt = run.ports.clock.now();
   await keepRecord(run, null);
+  // Written first, and refused when the build has passed on: from here on it is not taken for one in which nothing has run.
+  await run.ports.journal.handingOver();
   if (!run.request.leaseHeld()) throw new Fault('LEASE_LOST', 'the lease ran out before the script was handed over');
   await sandbox.start(script);
   // Written before any output is read and stamped before the script ran, so that the log tells the phases in their order.

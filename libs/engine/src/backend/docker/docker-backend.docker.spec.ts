@@ -14,7 +14,7 @@ import { firewallScript, onHost } from './network.js';
 const socket = process.env.KILNYARD_TEST_DOCKER_SOCKET ?? '/var/run/docker.sock';
 const image = process.env.KILNYARD_TEST_IMAGE_SH ?? 'kilnyard-test/busybox:1';
 
-async function begin(): Promise<ContractSubject & { backend: DockerBackend; dir: string }> {
+async function begin(waiting = false): Promise<ContractSubject & { backend: DockerBackend; dir: string }> {
   const dir = await mkdtemp(join(tmpdir(), 'kilnyard-docker-'));
   const backend = new DockerBackend({
     socket,
@@ -25,6 +25,7 @@ async function begin(): Promise<ContractSubject & { backend: DockerBackend; dir:
     requireFirewall: true,
     firewallImage: image,
     spoolLimitBytes: 8 * 1024 * 1024,
+    ...(waiting ? { waiting: { max: 2, idleMs: 60_000, minFreeBytes: 0, refillDelayMs: 50 } } : {}),
   });
   return {
     backend,
@@ -32,12 +33,14 @@ async function begin(): Promise<ContractSubject & { backend: DockerBackend; dir:
     image,
     stop: async () => {
       await backend.sweep(() => false);
+      await backend.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
 }
 
-describeBackend('docker', begin);
+describeBackend('docker', () => begin());
+describeBackend('docker with containers that wait', () => begin(true));
 
 describe('a build container', () => {
   let subject: Awaited<ReturnType<typeof begin>>;

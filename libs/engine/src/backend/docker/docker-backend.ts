@@ -1,19 +1,37 @@
 // Builds as containers of a Docker Engine on this host.
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault, PhaseFailure } from '#core/errors.js';
 import { Backend, type BackendHealth, type ImageInfo, type Sandbox, type SandboxSpec } from '../backend.js';
-import { controlFilesIn, makeControlFiles, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
-import { DockerSandbox } from './docker-sandbox.js';
+import {
+  claimControlFiles,
+  controlFilesIn,
+  linkEarlierName,
+  makeControlFiles,
+  noteContainer,
+  notedContainer,
+  removeControlFiles,
+  type ControlFiles,
+} from '../spool/control-files.js';
+import { BackgroundWork } from './background-work.js';
+import { exitOf } from './container-exit.js';
+import { DockerSandbox, type SandboxOptions } from './docker-sandbox.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
-import { LABEL, containerName, containerOptions } from './host-config.js';
+import { EngineEvents } from './engine-events.js';
+import { LABEL, containerName, containerOptions, type HostFacts } from './host-config.js';
+import { KnownImages } from './known-images.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
 import { pullImage, type PullRequest } from './pull.js';
+import { sweepEngine } from './sweep-engine.js';
+import { WaitingContainers, type WaitingSettings } from './waiting-containers.js';
+import { WorkerMark } from './worker-mark.js';
 
 /** Of a container that is only found again to be removed. */
 const NO_LIMITS: ComputeLimits = { cpus: 0, memoryBytes: 0, diskBytes: 0, pids: 0 };
+/** Sandboxes that are taken away at once behind the backs of builds that are over. */
+const REMOVALS = 4;
 
 export interface DockerBackendOptions {
   /** `/var/run/docker.sock`, `unix:///…` or `tcp://host:port`. */
@@ -30,6 +48,10 @@ export interface DockerBackendOptions {
   /** An image that the operator trusts with the host; used where this process may not lay the firewall itself. */
   firewallImage: string;
   spoolLimitBytes: number;
+  /** Containers made before anyone asks for them; none when left out. */
+  waiting?: WaitingSettings;
+  /** Told of what failed behind everybody's back: a sandbox that could not be taken away. The sweep tries again. */
+  onError?: (error: unknown) => void;
 }
 
 export class DockerBackend extends Backend {
@@ -38,17 +60,37 @@ export class DockerBackend extends Backend {
   private readonly pulls = new Map<string, Promise<void>>();
   private firewall: FirewallState = { inForce: false, message: 'not laid yet' };
   private ready: Promise<{ cpus: number }> | null = null;
+  private readonly events: EngineEvents;
+  private readonly images: KnownImages;
+  private readonly waiting: WaitingContainers | null;
+  private readonly removals: BackgroundWork;
+  private mark: Promise<WorkerMark> | null = null;
+  private made = 0;
 
   constructor(private readonly options: DockerBackendOptions) {
     super();
     this.docker = new Docker(socketOptions(options.socket));
     this.network = buildNetwork(options.network);
+    this.events = new EngineEvents(this.docker);
+    this.images = new KnownImages(this.events, {
+      inspect: (name) => this.inspectImage(name),
+      onMoved: (from, to) => this.waiting?.imageMoved(from, to),
+    });
+    this.removals = new BackgroundWork({ limit: REMOVALS, onError: options.onError ?? (() => undefined) });
+    this.waiting = this.poolOf(options);
+  }
+
+  /** Containers that wait for a build now. */
+  get waitingContainers(): number {
+    return this.waiting?.ready ?? 0;
   }
 
   async prepareImage(request: PullRequest): Promise<ImageInfo> {
-    const present = await this.inspectImage(request.image);
     // an image that needs a credential is asked of its registry each time: being on this host gives no right to it
-    if (present !== null && request.auth === undefined) return present;
+    if (request.auth === undefined) {
+      const present = this.images.get(request.image) ?? (await this.images.look(request.image));
+      if (present !== null) return present;
+    }
     await this.pullOnce(request);
     const pulled = await this.inspectImage(request.image);
     if (pulled === null)
@@ -57,22 +99,69 @@ export class DockerBackend extends Backend {
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
-    const { cpus } = await this.prepare();
-    await mkdir(this.options.sandboxesDir, { recursive: true, mode: 0o711 });
-    const files = await makeControlFiles(join(this.options.sandboxesDir, `${spec.buildId}-${spec.attempt}`));
-    const host = { instance: this.options.instance, network: this.network.name, cpus, files };
+    await this.prepare();
+    const dir = join(this.options.sandboxesDir, `${spec.buildId}-${spec.attempt}`);
+    const use = spec.privileged ? null : await this.waiting?.take(spec, dir);
+    const onRemoved = use?.end;
+    if (use?.taken) {
+      const { container, files, settled } = use.taken;
+      const again = (): Promise<Docker.Container> => this.makeAgain(spec, container, files);
+      const sandbox = this.sandbox(container, files, spec, { again, settled, onRemoved });
+      if (!signal.aborted) return sandbox;
+      await sandbox.remove();
+      throw signal.reason;
+    }
+    try {
+      const { container, files } = await this.makeNew(spec, dir, signal);
+      return this.sandbox(container, files, spec, { onRemoved });
+    } catch (error) {
+      onRemoved?.();
+      throw error;
+    }
+  }
+
+  /** A container for a build that found none waiting. */
+  private async makeNew(
+    spec: SandboxSpec,
+    dir: string,
+    signal: AbortSignal,
+  ): Promise<{ container: Docker.Container; files: ControlFiles }> {
+    const unnamed = await makeControlFiles(join(this.options.sandboxesDir, await this.newName()));
+    const files = await claimControlFiles(unnamed, dir).catch(async (error: unknown) => {
+      await removeControlFiles(unnamed);
+      throw error;
+    });
+    try {
+      return { container: await this.startNew(spec, files, signal), files };
+    } catch (error) {
+      await removeControlFiles(files);
+      throw error;
+    }
+  }
+
+  private async startNew(spec: SandboxSpec, files: ControlFiles, signal?: AbortSignal): Promise<Docker.Container> {
     let container: Docker.Container | null = null;
     try {
-      container = await this.docker.createContainer(containerOptions(spec, host));
-      signal.throwIfAborted();
+      container = await this.docker.createContainer(containerOptions(spec, { ...(await this.host()), files }));
+      signal?.throwIfAborted();
       await container.start();
+      return container;
     } catch (error) {
       await container?.remove({ force: true, v: true });
-      await removeControlFiles(files);
-      if (signal.aborted) throw signal.reason;
+      if (signal?.aborted) throw signal.reason;
       throw this.cannotStart(error);
     }
-    return this.sandbox(container, files, spec.image.id, spec.limits);
+  }
+
+  /** In place of a container that died while it waited, over the same control files: the source may lie in them already. */
+  private async makeAgain(spec: SandboxSpec, dead: Docker.Container, files: ControlFiles): Promise<Docker.Container> {
+    await dead.remove({ force: true, v: true }).catch((error: unknown) => {
+      if (statusOf(error) !== 404) throw engineFault(error, 'removing a container that died while it waited');
+    });
+    const container = await this.startNew(spec, files);
+    const note = await notedContainer(files);
+    if (note !== null) await noteContainer(files, { ...note, containerId: container.id });
+    return container;
   }
 
   async adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null> {
@@ -82,12 +171,15 @@ export class DockerBackend extends Backend {
       throw error;
     });
     if (folder === null) return null;
-    const container = this.docker.getContainer(containerName(owner.buildId, owner.attempt));
+    const note = await notedContainer(files);
+    // one that waited may not have its build's name yet
+    const container = this.docker.getContainer(note?.containerId ?? containerName(owner.buildId, owner.attempt));
     try {
       const { Id, Image, State } = await container.inspect();
+      if (note !== null) await linkEarlierName(files, note.madeAs);
       // paused by the backlog of a reader that is gone; the next one pauses it again when it must
       if (State.Paused) await container.unpause();
-      return this.sandbox(this.docker.getContainer(Id), files, Image, owner.limits);
+      return this.sandbox(this.docker.getContainer(Id), files, { image: { id: Image }, limits: owner.limits });
     } catch (error) {
       if (statusOf(error) === 404) return null;
       throw engineFault(error, 'looking for the build container');
@@ -111,25 +203,57 @@ export class DockerBackend extends Backend {
   }
 
   async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {
-    let swept = 0;
-    const owned = new Set<string>();
-    for (const { Id, ImageID, Labels } of await this.ours()) {
-      const owner = {
-        buildId: Labels[LABEL.build] ?? '',
-        attempt: Number(Labels[LABEL.attempt]),
-        workerId: Labels[LABEL.worker] ?? '',
-      };
-      owned.add(`${owner.buildId}-${owner.attempt}`);
-      if (keep(owner)) continue;
-      const files = controlFilesIn(join(this.options.sandboxesDir, `${owner.buildId}-${owner.attempt}`));
-      await this.sandbox(this.docker.getContainer(Id), files, ImageID, NO_LIMITS).remove();
-      swept += 1;
-    }
-    return swept + (await this.sweepFolders(owned, keep));
+    const dir = this.options.sandboxesDir;
+    return sweepEngine({
+      dir,
+      containers: await this.ours(),
+      keep,
+      remove: async ({ Id, ImageID }, folder) => {
+        const container = this.docker.getContainer(Id);
+        // a helper has no folder; the name of none is free to be removed
+        const files = controlFilesIn(join(dir, folder ?? `none-${Id}`));
+        await this.sandbox(container, files, { image: { id: ImageID }, limits: NO_LIMITS }).remove();
+      },
+    });
   }
 
+  /** Takes away what waits; what builds use is left as it is. */
   async close(): Promise<void> {
-    // dockerode keeps no connection of its own
+    this.images.close();
+    await this.waiting?.close();
+    await this.removals.idle();
+    await this.events.close();
+    const mark = await this.mark;
+    this.mark = null;
+    await mark?.close();
+  }
+
+  private poolOf({ waiting, sandboxesDir }: DockerBackendOptions): WaitingContainers | null {
+    if (waiting === undefined || waiting.max === 0) return null;
+    return new WaitingContainers({
+      docker: this.docker,
+      events: this.events,
+      settings: waiting,
+      dir: sandboxesDir,
+      host: () => this.host(),
+      newName: () => this.newName(),
+    });
+  }
+
+  private async host(): Promise<Omit<HostFacts, 'files'>> {
+    const { cpus } = await this.prepare();
+    return { instance: this.options.instance, network: this.network.name, cpus };
+  }
+
+  /** Of a control folder that has no owner yet: the mark in it tells the sweep of another worker that this one lives. */
+  private async newName(): Promise<string> {
+    this.mark ??= WorkerMark.make(this.options.sandboxesDir).catch((error: unknown) => {
+      this.mark = null;
+      throw error;
+    });
+    this.made += 1;
+    const number = this.made;
+    return `waiting-${(await this.mark).id}-${number}`;
   }
 
   private async ours(): Promise<Docker.ContainerInfo[]> {
@@ -141,32 +265,18 @@ export class DockerBackend extends Backend {
     }
   }
 
-  /** Folders whose container is gone: the worker died between making one and the other. */
-  private async sweepFolders(owned: Set<string>, keep: Parameters<Backend['sweep']>[0]): Promise<number> {
-    const names = await readdir(this.options.sandboxesDir).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
-    let swept = 0;
-    for (const name of names) {
-      const [, buildId, attempt] = /^([0-9a-f-]{36})-(\d+)$/.exec(name) ?? [];
-      if (buildId === undefined || owned.has(name) || keep({ buildId, attempt: Number(attempt), workerId: '' }))
-        continue;
-      await removeControlFiles(controlFilesIn(join(this.options.sandboxesDir, name)));
-      swept += 1;
-    }
-    return swept;
-  }
-
   private sandbox(
     container: Docker.Container,
     files: ControlFiles,
-    imageId: string,
-    limits: ComputeLimits,
+    spec: { image: { id: string }; limits: ComputeLimits },
+    more: Pick<SandboxOptions, 'again' | 'settled' | 'onRemoved'> = {},
   ): DockerSandbox {
-    return new DockerSandbox(container, files, limits, {
+    return new DockerSandbox(container, files, spec.limits, {
       spoolLimitBytes: this.options.spoolLimitBytes,
-      removeAsRoot: (dir) => this.removeAsRoot(dir, imageId),
+      removeAsRoot: (dir) => this.removeAsRoot(dir, spec.image.id),
+      exitOf: (one) => exitOf(one, this.events),
+      background: this.removals,
+      ...more,
     });
   }
 

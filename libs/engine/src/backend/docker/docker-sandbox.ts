@@ -1,56 +1,77 @@
 // One build's container: made, started and waiting at its FIFO before anyone holds this object.
 import { rm } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { Fault } from '#core/errors.js';
 import { Sandbox, type ExitState, type OutputPiece, type SandboxFile } from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
 import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
 import { walkWorkspace } from '../spool/workspace-files.js';
 import { archiveFiles } from './archive-files.js';
-import { engineFault, isUnreachable, statusOf, wordsOf } from './engine-errors.js';
+import type { BackgroundWork } from './background-work.js';
+import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { BUILD_ROOT, CONTROL_ROOT, TEMP_DIR } from './host-config.js';
 import { folderBytes } from './folder-bytes.js';
 
-/** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
-export const ENGINE_AWAY_MS = 120_000;
+export interface SandboxOptions {
+  spoolLimitBytes: number;
+  removeAsRoot: (dir: string) => Promise<void>;
+  /** Resolves when the container has ended. Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE. */
+  exitOf: (container: Docker.Container) => Promise<ExitState>;
+  /** Makes a container anew over the same control files; only for one that was made before its build was known. */
+  again?: () => Promise<Docker.Container>;
+  background: BackgroundWork;
+  /** Awaited before the container is removed. */
+  settled?: () => Promise<void>;
+  /** Told once, when it is removed. */
+  onRemoved?: () => void;
+}
 
 export class DockerSandbox extends Sandbox {
-  readonly id: string;
   readonly workspaceDir: string;
   readonly buildRoot = BUILD_ROOT;
   readonly controlRoot = CONTROL_ROOT;
   readonly tempDir = TEMP_DIR;
   readonly ownProcesses = true;
-  private readonly exit: Promise<ExitState>;
+  private exit: Promise<ExitState>;
   private exited: ExitState | null = null;
+  /** Something of the build lies in the container's own layer. */
+  private unpacked = false;
   private removed = false;
   private guard: BacklogGuard | null = null;
   private readonly holes: HolePunch;
 
   constructor(
-    private readonly container: Docker.Container,
+    private container: Docker.Container,
     private readonly files_: ControlFiles,
     readonly limits: ComputeLimits,
-    private readonly options: { spoolLimitBytes: number; removeAsRoot: (dir: string) => Promise<void> },
+    private readonly options: SandboxOptions,
   ) {
     super();
-    this.id = container.id;
     this.workspaceDir = files_.workspace;
     // a file system without holes only keeps more of the output until the build has ended
     this.holes = new HolePunch(files_.output, () => undefined);
     this.exit = this.awaitExit();
-    // heard by wait() and by the followers; nobody listening yet is no crash
-    this.exit.catch(() => undefined);
+  }
+
+  get id(): string {
+    return this.container.id;
   }
 
   async start(script: string): Promise<void> {
-    await handOver(this.files_, script, () =>
-      this.exited === null ? null : this.exited.error || `exit status ${this.exited.exitCode}`,
-    );
+    const gone = (): string | null =>
+      this.exited === null ? null : this.exited.error || `exit status ${this.exited.exitCode}`;
+    try {
+      await handOver(this.files_, script, gone);
+    } catch (error) {
+      // it died while it waited: the build has run nothing yet, and gets a new one
+      if (this.options.again === undefined || this.unpacked || this.exited === null) throw error;
+      this.container = await this.options.again();
+      this.exited = null;
+      this.exit = this.awaitExit();
+      await handOver(this.files_, script, gone);
+    }
   }
 
   keep(record: Buffer): Promise<void> {
@@ -126,6 +147,7 @@ export class DockerSandbox extends Sandbox {
   }
 
   async unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {
+    this.unpacked = true;
     try {
       await this.container.putArchive(tar, { path: dir, abortSignal: signal });
     } catch (error) {
@@ -134,8 +156,13 @@ export class DockerSandbox extends Sandbox {
     }
   }
 
+  override discard(): Promise<void> {
+    return this.options.background.begin(() => this.remove());
+  }
+
   async remove(): Promise<void> {
     if (this.removed) return;
+    await this.options.settled?.();
     await this.quietly('removing the build container', [404], () => this.container.remove({ force: true, v: true }));
     await rm(this.files_.workspace, { recursive: true, force: true }).catch(async (error: NodeJS.ErrnoException) => {
       // files of the container's root that this worker's user may not delete
@@ -143,28 +170,19 @@ export class DockerSandbox extends Sandbox {
       await this.options.removeAsRoot(this.files_.workspace);
     });
     await removeControlFiles(this.files_);
+    if (!this.removed) this.options.onRemoved?.();
     this.removed = true;
   }
 
-  /** The engine may be restarted while the container lives on (live-restore): ask again until it answers. */
-  private async awaitExit(): Promise<ExitState> {
-    let awaySince: number | null = null;
-    for (;;) {
-      try {
-        await this.container.wait();
-        const { State } = await this.container.inspect();
-        this.exited = { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
-        return this.exited;
-      } catch (error) {
-        if (statusOf(error) === 404)
-          throw new Fault('SANDBOX_LOST', 'The build container was removed while it ran', { cause: error });
-        awaySince ??= Date.now();
-        if (!isUnreachable(error) && statusOf(error) !== undefined)
-          throw engineFault(error, 'waiting for the build container');
-        if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
-        await sleep(500);
-      }
-    }
+  private awaitExit(): Promise<ExitState> {
+    const { container } = this;
+    const exit = this.options.exitOf(container).then((state) => {
+      if (this.container === container) this.exited = state;
+      return state;
+    });
+    // heard by wait() and by the followers; nobody listening yet is no crash
+    exit.catch(() => undefined);
+    return exit;
   }
 
   /** Idempotent verbs: `fine` are the engine's answers that mean it was done already. */

@@ -1,6 +1,7 @@
 // The allow-list: a build's container is made from these settings and no others. Nothing that a user wrote reaches HostConfig
 // but for the image, the sizes of a compute type and, where the operator allowed it, `privileged`.
 import type { ContainerCreateOptions } from 'dockerode';
+import type { ComputeLimits } from '#core/compute-type.js';
 import type { SandboxSpec } from '../backend.js';
 import type { ControlFiles } from '../spool/control-files.js';
 
@@ -30,6 +31,8 @@ export const LABEL = {
   attempt: 'kilnyard.attempt',
   worker: 'kilnyard.worker',
   project: 'kilnyard.project',
+  /** Of a container that was made before its build: the name of its control folder then. Whose it is now, the folder tells. */
+  waiting: 'kilnyard.waiting',
 } as const;
 
 /** Name of the container of one attempt: a second one for the same attempt is refused by the engine. */
@@ -37,16 +40,50 @@ export function containerName(buildId: string, attempt: number): string {
   return `kilnyard-${buildId}-${attempt}`;
 }
 
-/** `spec` with what the worker knows of itself. `cpus` of the spec is clamped to the engine's. */
-export function containerOptions(
-  spec: SandboxSpec,
-  host: { instance: string; network: string; cpus: number; files: ControlFiles },
+/** What the worker knows of itself. */
+export interface HostFacts {
+  instance: string;
+  network: string;
+  /** Of the engine; a compute type that has more is clamped to it. */
+  cpus: number;
+  files: ControlFiles;
+}
+
+/** A container for one attempt of a build. */
+export function containerOptions(spec: SandboxSpec, host: HostFacts): ContainerCreateOptions {
+  const labels = {
+    [LABEL.build]: spec.buildId,
+    [LABEL.attempt]: String(spec.attempt),
+    [LABEL.worker]: spec.workerId,
+    [LABEL.project]: spec.projectName,
+  };
+  return options({ ...spec, image: spec.image.id, name: containerName(spec.buildId, spec.attempt), labels }, host);
+}
+
+/** A container for whichever build comes first: it knows no project, and it is never privileged. */
+export function waitingOptions(
+  kind: { image: string; limits: Omit<ComputeLimits, 'diskBytes'> },
+  name: string,
+  host: HostFacts,
 ): ContainerCreateOptions {
+  return options({ ...kind, name: `kilnyard-${name}`, labels: { [LABEL.waiting]: name }, privileged: false }, host);
+}
+
+interface Makings {
+  name: string;
+  /** Image id. */
+  image: string;
+  labels: Record<string, string>;
+  limits: Omit<ComputeLimits, 'diskBytes'>;
+  privileged: boolean;
+}
+
+function options(spec: Makings, host: HostFacts): ContainerCreateOptions {
   const bind = (source: string, target: string, ReadOnly = false) =>
     ({ Type: 'bind', Source: source, Target: target, ReadOnly, BindOptions: { Propagation: 'rprivate' } }) as const;
   return {
-    name: containerName(spec.buildId, spec.attempt),
-    Image: spec.image.id,
+    name: spec.name,
+    Image: spec.image,
     Entrypoint: ['/bin/sh', `${CONTROL_ROOT}/plan`],
     Cmd: [],
     User: '0:0',
@@ -58,13 +95,7 @@ export function containerOptions(
     AttachStderr: false,
     Healthcheck: { Test: ['NONE'] },
     StopSignal: 'SIGKILL',
-    Labels: {
-      [LABEL.instance]: host.instance,
-      [LABEL.build]: spec.buildId,
-      [LABEL.attempt]: String(spec.attempt),
-      [LABEL.worker]: spec.workerId,
-      [LABEL.project]: spec.projectName,
-    },
+    Labels: { [LABEL.instance]: host.instance, ...spec.labels },
     HostConfig: {
       NetworkMode: host.network,
       LogConfig: { Type: 'none', Config: {} },

@@ -2,11 +2,11 @@
 // the spool that it ends in, and the events. Each is mounted into the sandbox by itself, so that none can be replaced.
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { PhaseFailure } from '#core/errors.js';
+import { Fault, PhaseFailure } from '#core/errors.js';
 
 const exec = promisify(execFile);
 
@@ -19,6 +19,8 @@ export interface ControlFiles {
   readonly workspace: string;
   /** Never mounted: what the worker keeps for whoever adopts the sandbox. */
   readonly record: string;
+  /** Never mounted: which container has these files, where its name does not tell. */
+  readonly note: string;
 }
 
 /** Paths only; nothing is made. */
@@ -31,6 +33,7 @@ export function controlFilesIn(dir: string): ControlFiles {
     events: join(dir, 'events'),
     workspace: join(dir, 'workspace'),
     record: join(dir, 'record'),
+    note: join(dir, 'container'),
   };
 }
 
@@ -66,7 +69,59 @@ export async function readRecord(files: ControlFiles): Promise<Buffer | null> {
   }
 }
 
+/** Which container a folder belongs to, where the folder got its name later than the container. */
+export interface ContainerNote {
+  containerId: string;
+  /** The folder's name when the container was made: the engine knows its mounts by it. */
+  madeAs: string;
+}
+
+export async function noteContainer(files: ControlFiles, note: ContainerNote): Promise<void> {
+  await writeFile(`${files.note}.new`, JSON.stringify(note), { mode: 0o600 });
+  await rename(`${files.note}.new`, files.note);
+}
+
+/** Null where none was noted: the container's name tells then. */
+export async function notedContainer(files: ControlFiles): Promise<ContainerNote | null> {
+  try {
+    return JSON.parse(await readFile(files.note, 'utf8')) as ContainerNote;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * Gives control files their owner's name, at once or not at all; mounts follow the files. A folder that is there already is never
+ * replaced, because it is never empty. Errors: Fault INTERNAL when `dir` is there.
+ */
+export async function claimControlFiles(files: ControlFiles, dir: string): Promise<ControlFiles> {
+  try {
+    await rename(files.dir, dir);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    throw new Fault('INTERNAL', `there is a container of this attempt already: ${basename(dir)}`, { cause: error });
+  }
+  return controlFilesIn(dir);
+}
+
+/**
+ * Leads the folder's earlier name to the present one. Without it the engine's archive calls (cache, artifacts outside the
+ * workspace) fail, because they look the mounts up by the names that they were made with.
+ */
+export async function linkEarlierName(files: ControlFiles, madeAs: string): Promise<void> {
+  try {
+    await symlink(basename(files.dir), join(dirname(files.dir), madeAs));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 export async function removeControlFiles(files: ControlFiles): Promise<void> {
+  const note = await notedContainer(files).catch(() => null); // unreadable: the sweep finds a link that leads nowhere
+  // of a folder that still has the name it was made with this is the folder itself
+  if (note !== null) await rm(join(dirname(files.dir), note.madeAs), { recursive: true, force: true, maxRetries: 3 });
   await rm(files.dir, { recursive: true, force: true, maxRetries: 3 });
 }
 

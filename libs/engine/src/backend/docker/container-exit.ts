@@ -1,0 +1,50 @@
+// When a container has ended, and how.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { Fault } from '#core/errors.js';
+import type { ExitState } from '../backend.js';
+import { engineFault, isUnreachable, statusOf } from './engine-errors.js';
+import type { EngineEvents } from './engine-events.js';
+
+/** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
+export const ENGINE_AWAY_MS = 120_000;
+
+/**
+ * Resolves when `container` has ended. The engine's event of a good end comes some 60 ms before its answer to who waits, which
+ * takes the container's network down first; anything else than a good end is told by the answer.
+ * Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE.
+ */
+export function exitOf(container: Docker.Container, events: EngineEvents): Promise<ExitState> {
+  return new Promise((resolve, reject) => {
+    let outOfMemory = false;
+    const stop = events.listen({
+      outOfMemory: (id) => {
+        outOfMemory ||= id === container.id;
+      },
+      died: (id, exitCode) => {
+        if (id === container.id && exitCode === 0 && !outOfMemory) resolve({ exitCode, outOfMemory, error: '' });
+      },
+    });
+    awaitExit(container).then(resolve, reject).finally(stop);
+  });
+}
+
+/** The engine may be restarted while the container lives on (live-restore): ask again until it answers. */
+async function awaitExit(container: Docker.Container): Promise<ExitState> {
+  let awaySince: number | null = null;
+  for (;;) {
+    try {
+      await container.wait();
+      const { State } = await container.inspect();
+      return { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
+    } catch (error) {
+      if (statusOf(error) === 404)
+        throw new Fault('SANDBOX_LOST', 'The build container was removed while it ran', { cause: error });
+      awaySince ??= Date.now();
+      if (!isUnreachable(error) && statusOf(error) !== undefined)
+        throw engineFault(error, 'waiting for the build container');
+      if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
+      await sleep(500);
+    }
+  }
+}
