@@ -99,11 +99,11 @@ it('tells everyone who listens that a build was let go', async () => {
   await listener.close();
 });
 
-it('settles a lost build only after the time that its host has to go on with it, but for one that has not begun', async () => {
+it('settles a lost build only after the time that its host has to go on with it, but for one whose script was not handed over', async () => {
   await builds.release(lease);
-  await db.query(`UPDATE build SET current_phase = 'BUILD'`);
+  await db.query(`UPDATE build SET handed_over = true`);
   expect(await builds.settleLost(new Date(), 60_000)).toEqual([]);
-  await db.query(`UPDATE build SET current_phase = 'PROVISIONING'`);
+  await db.query(`UPDATE build SET handed_over = false`);
   expect(await builds.settleLost(new Date(), 60_000)).toEqual([lease.buildId]);
 });
 

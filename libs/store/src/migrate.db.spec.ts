@@ -88,7 +88,7 @@ describe('migrate', () => {
     await sql(url, `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%log_chunks%'`);
     await sql(
       url,
-      'DROP TABLE log_chunk; DROP INDEX build_waiting, build_waiting_age, build_queue_deadline, build_running, build_unsealed',
+      'DROP TABLE log_chunk; DROP INDEX IF EXISTS build_waiting, build_waiting_age, build_queue_deadline, build_running, build_unsealed',
     );
     expect((await migrate(url)).applied).toEqual(['20261122000001_log_chunks_and_queue_indexes']);
   });

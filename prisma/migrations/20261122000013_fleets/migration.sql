@@ -1,7 +1,7 @@
 -- What a build asks of its worker, in one text (requiresOf in libs/core/src/fleet.ts), and what workers carry.
 ALTER TABLE "build" ADD COLUMN "requires" TEXT NOT NULL DEFAULT '';
 ALTER TABLE "worker" ADD COLUMN "fleet" TEXT NOT NULL DEFAULT '';
-ALTER TABLE "worker" ADD COLUMN "labels" TEXT[] NOT NULL DEFAULT '{}';
+ALTER TABLE "worker" ADD COLUMN "labels" TEXT[] DEFAULT ARRAY[]::TEXT[];
 
 -- The pick hops from one set of asked words to the next, and within those that fit from project to project. As before, the
 -- collation makes this the only index that can serve it.
