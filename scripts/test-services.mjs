@@ -1,14 +1,15 @@
-// The servers that tests need: Postgres without fsync, Redis, a Docker Engine and two tiny images; an image registry's program. Started by the same
+// The servers that tests need: Postgres without fsync, Redis, an S3 server, a Docker Engine and two tiny images; an image registry's program. Started by the same
 // code as `npm start` uses (dist/apps/standalone), in a folder of their own under the system's temporary folder.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureTestImages } from './test-images.mjs';
+import { s3Variables, startS3 } from './test-s3.mjs';
 
 const PARTS = '../dist/apps/standalone/src';
 
 /**
- * Starts what the suites need. In: `needs` of 'database', 'redis', 'docker', 'registry'.
+ * Starts what the suites need. In: `needs` of 'database', 'redis', 's3', 'docker', 'registry'.
  * Out: variables for the tests, and how to end it all. What the environment names already (KILNYARD_TEST_*) is used.
  */
 export async function startServices(needs, say) {
@@ -44,6 +45,11 @@ export async function startServices(needs, say) {
     }
     if (needs.has('registry') && !process.env.KILNYARD_TEST_REGISTRY)
       env.KILNYARD_TEST_REGISTRY = await ensureRegistry(machine, say);
+    if (needs.has('s3') && !process.env.KILNYARD_TEST_S3_ENDPOINT) {
+      const s3 = await startS3({ folder: join(folder, 's3'), machine, table, say });
+      ends.push(() => s3.stop());
+      Object.assign(env, s3Variables(s3));
+    }
     if (needs.has('docker')) {
       const socket = process.env.KILNYARD_TEST_DOCKER_SOCKET;
       const engineEnv = socket ? { ...process.env, KILNYARD_DOCKER_SOCKET: socket } : process.env;

@@ -53,7 +53,8 @@ function countNewlines(reads) {
 
 async function throughPipeline(reads, secretList) {
   let lines = 0;
-  const sink = { append: async (chunk) => void (lines += chunk.lineCount), seal: async () => {} };
+  const count = async (chunks) => void chunks.forEach((chunk) => (lines += chunk.lineCount));
+  const sink = { prepare: () => {}, append: count, seal: async () => {} };
   const pipeline = new LogPipeline({ sink, clock, secrets: secretList });
   for (const bytes of reads) await pipeline.write(bytes);
   await pipeline.end();

@@ -1,5 +1,6 @@
 // Says that this worker is there, and how it is: ACTIVE, DRAINING, or DEGRADED with the reason.
 import { hostname } from 'node:os';
+import type { Carried } from '#core/fleet.js';
 import type { WorkerId } from '#core/ids.js';
 import type { WorkerInfo } from '#core/worker.js';
 import { messageOf } from '#core/errors.js';
@@ -28,6 +29,7 @@ export class Heartbeat {
       host: string;
       version: string;
       slots: number;
+      carried: Carried;
       running: () => number;
       backend: Backend;
       /** Of each disk: with less free no builds are taken. */
@@ -49,13 +51,15 @@ export class Heartbeat {
   }
 
   get info(): WorkerInfo {
-    const { workerId, version, slots, running } = this.options;
+    const { workerId, version, slots, carried, running } = this.options;
     return {
       id: workerId,
       hostname: hostname(),
       host: this.options.host,
       version,
       slots,
+      fleet: carried.fleet,
+      labels: [...carried.labels],
       running: running(),
       state: this.draining ? 'DRAINING' : this.usable ? 'ACTIVE' : 'DEGRADED',
       message: [...this.short, this.engine.message, ...(this.options.notes?.() ?? [])].join('; '),

@@ -2,10 +2,22 @@
 // Several processes may use one root. A key and a prefix of the same name cannot both be on disk (`a` beside `a/b`).
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import {
+  access,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
-import { Fault, Refusal, isNoSpace } from '#core/errors.js';
+import { Fault, isNoSpace, messageOf, Refusal } from '#core/errors.js';
 import { checkKey, checkPrefix } from './blob-key.js';
 import { Blobs, type BlobInfo } from './blobs.js';
 
@@ -89,7 +101,20 @@ export class DiskBlobs extends Blobs {
     await this.removeEmptyFolders(dirname(folder));
   }
 
-  /** Removes what puts of dead processes left in `tmp/`. Out: how many. Give it more than the longest put takes. */
+  async check(): Promise<void> {
+    try {
+      await mkdir(this.temp, { recursive: true });
+      await access(this.temp, constants.W_OK);
+    } catch (thrown) {
+      const message = `the folder of artifacts and caches cannot be written: ${messageOf(thrown)}`;
+      throw new Fault('STORAGE_UNAVAILABLE', message, { cause: thrown });
+    }
+  }
+
+  close(): void {
+    // every file is closed with its stream
+  }
+
   async removeAbandoned(olderThanMs: number): Promise<number> {
     let removed = 0;
     for (const name of await readdir(this.temp).catch(() => [])) {

@@ -38,6 +38,7 @@ export const FAULT_CODES = [
   'WORKER_LOST',
   'SANDBOX_LOST',
   'STORAGE_FULL',
+  'STORAGE_UNAVAILABLE',
   'BLOB_CORRUPT',
   'INTERNAL',
 ] as const;

@@ -84,6 +84,10 @@ export interface ProjectEnvironment {
   privilegedMode: boolean;
   imagePullCredentialsType?: 'CODEBUILD' | 'SERVICE_ROLE';
   registryCredential?: { credential: string; credentialProvider: 'SECRETS_MANAGER' };
+  /** Only workers of this fleet run it; absent: those of the common pool. A name, or CodeBuild's ARN. */
+  fleet?: { fleetArn: string };
+  /** Words that the worker must carry, all of them. Kilnyard's own. */
+  labels?: string[];
 }
 
 export interface Tag {

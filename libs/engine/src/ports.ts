@@ -2,6 +2,7 @@
 import type { CacheUse, ExportedVariable } from '#core/build.js';
 import type { Artifact } from '#core/build.js';
 import type { Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import type { LogChunk, LogSeal, LogStream, StoredLog } from '#core/log-line.js';
 import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { ProjectSettings, ProjectSource } from '#core/project.js';
@@ -12,10 +13,15 @@ import type { Backend, SandboxFile } from './backend/backend.js';
 /** Where a build's lines go. Every call is awaited: a slow sink slows the build's output, and nothing is dropped. */
 export abstract class LogSink {
   /**
-   * Stores one chunk, in order. Resolves when it is durable.
+   * A chunk that is closed and will be appended once those before it are: what of the work for it can begin, may. Called in order, and
+   * never for one that append has been given; not every chunk of which it is told gets there.
+   */
+  prepare(_chunk: LogChunk): void {}
+  /**
+   * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable.
    * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
    */
-  abstract append(chunk: LogChunk): Promise<void>;
+  abstract append(chunks: readonly LogChunk[]): Promise<void>;
   /** The log is whole: no chunk follows. */
   abstract seal(seal: LogSeal): Promise<void>;
   /** Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. */
@@ -94,23 +100,36 @@ export abstract class ArtifactStore {
   }): Promise<Artifact>;
 }
 
+export type TarCodec = 'gzip' | 'zstd';
+
+/** A tar as it lies in the store. */
+export interface PackedTar {
+  codec: TarCodec;
+  /** Made by packing/workspace-tar.ts: all of it belongs into the workspace. Else names are absolute, without the leading slash. */
+  workspaceOnly: boolean;
+  bytes: Readable;
+}
+
 export abstract class CacheStore {
   /**
-   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: a tar stream, or null for a miss.
-   * An entry that does not check out (size, hash) is a miss.
+   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: null for a miss.
+   * An entry whose bytes are not all there is a miss.
    */
   abstract restore(request: {
     key: string;
     fallbackPrefixes: string[];
     version: string;
     signal: AbortSignal;
-  }): Promise<{ key: string; exact: boolean; sizeBytes: number; tar: NodeJS.ReadableStream } | null>;
-  /** Stores a tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is. Out: bytes stored, 0 when it was there already. */
+  }): Promise<{ key: string; exact: boolean; sizeBytes: number; packed: PackedTar } | null>;
+  /**
+   * Stores a packed tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is.
+   * Out: bytes stored, 0 when it was there already. Errors: what `packed.bytes` fails with; nothing is stored then.
+   */
   abstract save(request: {
     key: string;
     version: string;
     replace: boolean;
-    tar: NodeJS.ReadableStream;
+    packed: PackedTar;
     signal: AbortSignal;
   }): Promise<{ sizeBytes: number }>;
 }

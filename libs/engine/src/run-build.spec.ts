@@ -74,9 +74,9 @@ class Sink extends LogSink {
   constructor(private readonly notebook: Notebook) {
     super();
   }
-  async append(chunk: LogChunk): Promise<void> {
+  async append(chunks: readonly LogChunk[]): Promise<void> {
     if (this.fail) throw this.fail;
-    this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
+    for (const chunk of chunks) this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
   }
   async seal(seal: LogSeal): Promise<void> {
     this.notebook.written.push(seal.cut === true ? 'sealed as cut' : `sealed ${seal.lineCount}`);

@@ -1,20 +1,11 @@
 // Rows of log_chunk: how a chunk goes in and comes out. The statements always name the day, so that Postgres opens one partition.
-import { promisify } from 'node:util';
-import { deflateRaw, inflateRaw } from 'node:zlib';
 import { decodeChunkHeader } from '#core/chunk-codec.js';
 import { Fault, Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogSeal, SourcePoint, StoredLog } from '#core/log-line.js';
+import { unpackBody } from './chunk-body.js';
 import { buildNotFound } from './end-build.js';
 import type { Database } from './database.js';
-
-const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
-
-/** Level 1: most of what a higher level saves, at a fraction of its time; the worker's CPU belongs to builds. */
-export function deflateBody(bytes: Buffer): Promise<Buffer> {
-  return deflate(bytes, { level: 1 });
-}
 
 /** Where the log of one attempt lies. */
 export interface LogPlace {
@@ -92,18 +83,18 @@ interface ChunkRow {
   first_byte: string;
   byte_count: number;
   header: Buffer;
+  body_codec: number;
   body: Buffer;
   [column: string]: unknown;
 }
 
-const COLUMNS = 'first_seq, line_count, first_byte, byte_count, header, body';
+const COLUMNS = 'first_seq, line_count, first_byte, byte_count, header, body_codec, body';
 const OF_PLACE = 'build_id = $1 AND attempt = $2 AND day = $3::date';
 
 /** Errors: Fault BLOB_CORRUPT. */
 export async function toChunk(row: ChunkRow): Promise<LogChunk> {
   try {
-    const bytes = await inflate(row.body);
-    if (bytes.length !== row.byte_count) throw new Error(`expected ${row.byte_count} bytes, got ${bytes.length}`);
+    const bytes = await unpackBody({ codec: row.body_codec, body: row.body }, row.byte_count);
     return {
       firstSeq: Number(row.first_seq),
       lineCount: row.line_count,

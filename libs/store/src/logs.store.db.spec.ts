@@ -1,4 +1,5 @@
 // Logs on real Postgres: chunks in, lines and bytes out, the guard and its races, partitions.
+import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { Lease } from '#core/build.js';
@@ -136,6 +137,39 @@ describe('append and read', () => {
     expect(first.lines.length).toBeLessThan(12);
     expect(first.complete).toBe(false);
     expect((await read(first.nextSeq, 100)).lines[0]!.seq).toBe(first.nextSeq);
+  });
+});
+
+describe('several chunks at once', () => {
+  const chunks = chain(['a', 'b'], ['c'], ['d'.repeat(70_000)], [{ text: 'open', open: true }]) as LogChunk[];
+  const packed = (...some: LogChunk[]) => some.map((chunk) => logs.pack(chunk));
+
+  it('lie in order, each as it came, whatever its codec, and are told of once', async () => {
+    await logs.appendPacked(lease, packed(...chunks));
+    const { rows } = await db.query<{ body_codec: number }>('SELECT body_codec FROM log_chunk ORDER BY first_seq');
+    expect(rows.map((row) => row.body_codec)).toEqual([0, 0, 2, 0]);
+    expect((await read(0, 10)).lines.map((line) => line.text.slice(0, 4))).toEqual(['a', 'b', 'c', 'dddd', 'open']);
+    await logs.appendPacked(lease, packed(...chunks)); // again, after an answer that got lost
+    expect(await logs.size(lease.buildId)).toMatchObject({ lineCount: 5 });
+  });
+
+  it('are a bug when one differs from what lies in its place', async () => {
+    await logs.append(lease, chunks[0]!);
+    const others = packed(newLogChunk(['a', 'x']), ...chunks.slice(1));
+    await expect(logs.appendPacked(lease, others)).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+
+  it('are none of them stored after the lease has passed on', async () => {
+    await db.query(`UPDATE build SET attempt = attempt + 1 WHERE id = $1`, [lease.buildId]);
+    await expect(logs.appendPacked(lease, packed(...chunks))).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect((await db.query('SELECT 1 FROM log_chunk')).rowCount).toBe(0);
+  });
+
+  it('deflated by an earlier version are read', async () => {
+    const chunk = newLogChunk(['old', 'lines']);
+    await logs.append(lease, chunk);
+    await db.query(`UPDATE log_chunk SET body_codec = DEFAULT, body = $1`, [deflateRawSync(chunk.bytes)]);
+    expect((await read(0, 10)).lines.map((line) => line.text)).toEqual(['old', 'lines']);
   });
 });
 

@@ -6,7 +6,7 @@ import { Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
-import { appendChunk } from './log-append.js';
+import { appendChunks, packChunk, type PackedChunk } from './log-append.js';
 import {
   chunksFromSeq,
   endToGoOnFrom,
@@ -31,12 +31,22 @@ export class LogsStore {
     private readonly options: { appendRetryMs?: number } = {},
   ) {}
 
+  /** Begins to pack a chunk that will be appended, so that this goes on beside the appends before it. */
+  pack(chunk: LogChunk): PackedChunk {
+    return packChunk(chunk);
+  }
+
   /**
-   * Stores one chunk; resolves when it is durable. Chunks of a lease come in order, one at a time.
+   * Stores one chunk; resolves when it is durable. Chunks of a lease come in order, one call at a time.
    * Errors: Fault LEASE_LOST, LOG_APPEND_FAILED, INTERNAL (another chunk in its place).
    */
   append(lease: Lease, chunk: LogChunk): Promise<void> {
-    return appendChunk(this.db, lease, chunk, this.options.appendRetryMs);
+    return this.appendPacked(lease, [packChunk(chunk)]);
+  }
+
+  /** The same for several that follow each other, in one round trip. */
+  appendPacked(lease: Lease, chunks: readonly PackedChunk[]): Promise<void> {
+    return appendChunks(this.db, lease, chunks, this.options.appendRetryMs);
   }
 
   /**

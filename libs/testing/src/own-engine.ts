@@ -20,7 +20,7 @@ export class OwnEngine {
   private containerd: ChildProcess | null = null;
 
   private constructor(
-    private readonly folder: string,
+    readonly folder: string,
     private readonly holder: ChildProcess,
     private readonly liveRestore: boolean,
   ) {

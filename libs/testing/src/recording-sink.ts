@@ -17,7 +17,11 @@ export class RecordingSink extends LogSink {
     this.#next = next;
   }
 
-  async append(chunk: LogChunk): Promise<void> {
+  async append(chunks: readonly LogChunk[]): Promise<void> {
+    for (const chunk of chunks) await this.#append(chunk);
+  }
+
+  async #append(chunk: LogChunk): Promise<void> {
     if (this.appending > 0) throw new Error('expected one append at a time');
     if (this.seals.length > 0) throw new Error('expected no append after the seal');
     if (chunk.firstSeq !== this.#next.seq || chunk.firstByte !== this.#next.byte) {

@@ -81,7 +81,9 @@ const DATABASE_FULL = 'The disk of Postgres is full. Nothing was changed; try ag
 const FAULT_DETAILS: Partial<Record<FaultCode, string>> = {
   DATABASE_UNAVAILABLE: 'Postgres does not answer. Nothing was lost; try again.',
   QUEUE_UNAVAILABLE: 'Redis does not answer. Nothing was lost; try again.',
-  STORAGE_FULL: 'The disk on which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_FULL: 'The storage in which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_UNAVAILABLE:
+    'The storage in which Kilnyard keeps artifacts and uploads does not answer. Nothing was lost; try again.',
 };
 
 function rowOfRefusal(code: RefusalCode): Row {
@@ -145,6 +147,8 @@ function rowOfFault(code: FaultCode): Row {
       return { status: 503, title: 'The Docker Engine does not answer', headers: RETRY_SOON };
     case 'STORAGE_FULL':
       return { status: 507, title: 'The storage is full', headers: RETRY_LATER };
+    case 'STORAGE_UNAVAILABLE':
+      return { status: 503, title: 'The storage does not answer', headers: RETRY_SOON };
     case 'LOG_APPEND_FAILED':
     case 'LEASE_LOST':
     case 'WORKER_LOST':

@@ -106,7 +106,7 @@ describe('caches', () => {
       key: 'k',
       version: 'v',
       replace: false,
-      tar: Readable.from([Buffer.alloc(300_000, 7)]),
+      packed: { codec: 'gzip', workspaceOnly: false, bytes: Readable.from([Buffer.alloc(300_000, 7)]) },
       signal: SIGNAL,
     });
     await db.query(`UPDATE cache_entry SET last_used_at = now() - interval '40 days'`);
@@ -115,7 +115,7 @@ describe('caches', () => {
     expect((await retention.evictCaches({ projectBytes: 0, bytes: 0, days: 30 })).items).toBe(0);
     expect((await retention.evictCaches({ projectBytes: 1, bytes: 0, days: 0 })).items).toBe(1);
     await sweep.deleteDoomed(new Date(), SIGNAL); // within the grace
-    expect((await buffer(restored!.tar as Readable)).equals(Buffer.alloc(300_000, 7))).toBe(true);
+    expect((await buffer(restored!.packed.bytes)).equals(Buffer.alloc(300_000, 7))).toBe(true);
     expect(await cache.restore({ key: 'k', fallbackPrefixes: [], version: 'v', signal: SIGNAL })).toBeNull();
   });
 

@@ -1,12 +1,11 @@
-// The engine's cache store: bytes in the blob store (a gzip-compressed tar), entries in the database.
+// The engine's cache store: packed tars in the blob store, entries in the database. The end of an object's name says how it is packed, so
+// that any worker reads any entry, those of earlier versions too (`.tar.gz`).
 import { randomUUID } from 'node:crypto';
-import { PassThrough, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { constants, createGunzip, createGzip } from 'node:zlib';
+import type { Readable } from 'node:stream';
 import type { Blobs } from '#blobs/blobs.js';
 import { cachePrefix } from '#core/blob-places.js';
 import type { ProjectId } from '#core/ids.js';
-import { CacheStore } from '#engine/ports.js';
+import { CacheStore, type PackedTar, type TarCodec } from '#engine/ports.js';
 import type { CacheEntriesStore, CacheEntry } from '#store/cache-entries.store.js';
 
 export class BlobCache extends CacheStore {
@@ -28,21 +27,19 @@ export class BlobCache extends CacheStore {
       return null;
     }
     await this.entries.touch(entry.id);
-    const gunzip = createGunzip();
-    // its error reaches the reader of `gunzip`
-    pipeline(await this.blobs.get(entry.location), gunzip, { signal: request.signal }).catch(() => undefined);
-    return { key: entry.key, exact: entry.key === request.key, sizeBytes: entry.sizeBytes, tar: gunzip };
+    const bytes = await this.blobs.get(entry.location);
+    const packed = { ...packingOf(entry.location), bytes: bytes as Readable };
+    return { key: entry.key, exact: entry.key === request.key, sizeBytes: entry.sizeBytes, packed };
   }
 
   async save(request: Parameters<CacheStore['save']>[0]): Promise<{ sizeBytes: number }> {
-    const { key, version } = request;
-    if (!request.replace && (await this.entries.find(this.projectId, key, version)) !== null) return { sizeBytes: 0 };
-    const location = `${cachePrefix(this.projectId)}${randomUUID()}.tar.gz`;
-    const out = new PassThrough();
-    const packing = pipeline(request.tar as Readable, createGzip({ level: constants.Z_BEST_SPEED }), out, {
-      signal: request.signal,
-    });
-    const [{ sizeBytes, sha256 }] = await Promise.all([this.blobs.put(location, out, request.signal), packing]);
+    const { key, version, packed } = request;
+    if (!request.replace && (await this.entries.find(this.projectId, key, version)) !== null) {
+      packed.bytes.destroy();
+      return { sizeBytes: 0 };
+    }
+    const location = `${cachePrefix(this.projectId)}${randomUUID()}${endingOf(packed)}`;
+    const { sizeBytes, sha256 } = await this.blobs.put(location, packed.bytes, request.signal);
     const entry = { projectId: this.projectId, key, version, sizeBytes, sha256, location };
     if (request.replace) {
       const { replacedLocation } = await this.entries.replace(entry);
@@ -64,4 +61,16 @@ export class BlobCache extends CacheStore {
     }
     return null;
   }
+}
+
+const ENDINGS: Readonly<Record<TarCodec, string>> = { gzip: '.tar.gz', zstd: '.tar.zst' };
+const IN_WORKSPACE = '.workspace';
+
+function endingOf({ codec, workspaceOnly }: Omit<PackedTar, 'bytes'>): string {
+  return `${workspaceOnly ? IN_WORKSPACE : ''}${ENDINGS[codec]}`;
+}
+
+function packingOf(location: string): Omit<PackedTar, 'bytes'> {
+  const codec = location.endsWith(ENDINGS.zstd) ? 'zstd' : 'gzip';
+  return { codec, workspaceOnly: location.endsWith(`${IN_WORKSPACE}${ENDINGS[codec]}`) };
 }

@@ -4,10 +4,14 @@ import type { Clock } from '#core/clock.js';
 import type { Hash } from 'node:crypto';
 import type { LogChunk, LogSeal, StoredLog } from '#core/log-line.js';
 import { LogSink } from '#engine/ports.js';
+import type { PackedChunk } from '#store/log-append.js';
 import type { LogsStore } from '#store/logs.store.js';
 import { whileAway } from './while-away.js';
 
 export class StoreLogSink extends LogSink {
+  /** Goes with the chunks: one that is never appended leaves nothing here. */
+  readonly #prepared = new WeakMap<LogChunk, PackedChunk>();
+
   constructor(
     private readonly logs: LogsStore,
     private readonly lease: Lease,
@@ -18,10 +22,17 @@ export class StoreLogSink extends LogSink {
     super();
   }
 
+  override prepare(chunk: LogChunk): void {
+    this.#prepared.set(chunk, this.logs.pack(chunk));
+  }
+
   /** The store tries again by itself. */
-  async append(chunk: LogChunk): Promise<void> {
-    await this.logs.append(this.lease, chunk);
-    this.heard(chunk.lineCount, chunk.bytes.length);
+  async append(chunks: readonly LogChunk[]): Promise<void> {
+    await this.logs.appendPacked(
+      this.lease,
+      chunks.map((chunk) => this.#prepared.get(chunk) ?? this.logs.pack(chunk)),
+    );
+    for (const chunk of chunks) this.heard(chunk.lineCount, chunk.bytes.length);
   }
 
   seal(seal: LogSeal): Promise<void> {

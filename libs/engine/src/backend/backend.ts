@@ -76,6 +76,8 @@ export abstract class Sandbox {
   abstract readonly limits: ComputeLimits;
   /** Folder on the worker's disk that is `buildRoot` inside: the source goes in here before start. */
   abstract readonly workspaceDir: string;
+  /** This process may read all that is in workspaceDir, and give what it puts there any owner and mode. */
+  abstract readonly workspaceOurs: boolean;
   /** Where workspaceDir is mounted inside: `/codebuild/output`. */
   abstract readonly buildRoot: string;
   /** Where the control files are inside: `/kilnyard`. */

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '#core/errors.js';
 import { FakeClock, settled } from '#testing/fake-clock.js';
 import { RecordingSink } from '#testing/recording-sink.js';
-import { Batch, MAX_WAITING_BYTES } from './batch.js';
+import { Batch, MAX_APPEND_BYTES, MAX_WAITING_BYTES } from './batch.js';
 import { MAX_CHUNK_BYTES, MAX_CHUNK_LINES } from './chunk-builder.js';
 import type { LineBlock } from './line-block.js';
 
@@ -107,6 +107,31 @@ describe('Batch', () => {
     release();
     await settled();
     expect(sink.chunks.map((chunk) => chunk.lineCount)).toEqual([1, 5]);
+  });
+
+  it('sends what has gathered meanwhile together, and tells of each chunk as soon as it closes', async () => {
+    const prepared: number[] = [];
+    const appended: number[][] = [];
+    const stored: number[] = [];
+    sink.prepare = (chunk) => void prepared.push(chunk.firstSeq);
+    const append = sink.append.bind(sink);
+    sink.append = (chunks) => {
+      appended.push(chunks.map((chunk) => chunk.firstSeq));
+      return append(chunks);
+    };
+    batch = new Batch({ sink, clock, flushMs: 100, onStored: (chunk) => stored.push(chunk.firstSeq) });
+    let release = () => {};
+    sink.hold = (chunk) =>
+      chunk.firstSeq > 0 ? Promise.resolve() : new Promise<void>((resolve) => (release = resolve));
+    const full = `${'x'.repeat(MAX_CHUNK_BYTES - 1)}\n`;
+    for (let chunk = 0; chunk < 8; chunk += 1) batch.add(block(full), clock.now());
+    expect(prepared).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(appended).toEqual([[0]]);
+    release();
+    await batch.end();
+    expect(appended).toEqual([[0], [1, 2, 3, 4], [5, 6, 7]]);
+    expect(stored).toEqual([0, 4, 7]);
+    expect(MAX_APPEND_BYTES / MAX_CHUNK_BYTES).toBe(4);
   });
 
   it('makes the writer wait when too much waits', async () => {

@@ -1,4 +1,4 @@
-// The fourth station: numbers lines and sends them to the sink in chunks, one at a time and in order. Called by pipeline.ts, which also
+// The fourth station: numbers lines and sends them to the sink in chunks, in order, one append at a time. Called by pipeline.ts, which also
 // wakes it when it is due. It counts and hashes what it sends, for the seal.
 import { createHash, type Hash } from 'node:crypto';
 import type { Clock } from '#core/clock.js';
@@ -9,8 +9,12 @@ import type { LineBlock } from './line-block.js';
 
 /** How long a line waits for company before it is sent, ms. */
 export const DEFAULT_FLUSH_MS = 100;
-/** Bytes that may wait for the sink, the chunk on its way included; then room() makes the writer wait. */
-export const MAX_WAITING_BYTES = 2_097_152;
+/** Bytes that may wait for the sink, the chunks on their way included; then room() makes the writer wait. */
+export const MAX_WAITING_BYTES = 4_194_304;
+/** Bytes of one append, of as many waiting chunks as fit: about half of what may wait, so that the other half can be made ready meanwhile. */
+export const MAX_APPEND_BYTES = 2_097_152;
+/** Chunks of one append at most. */
+export const MAX_APPEND_CHUNKS = 8;
 
 /** Where a log goes on that has a stored beginning. */
 export interface LogStart {
@@ -31,7 +35,7 @@ export interface BatchOptions {
   onFree?: () => void;
   /** Where the container's output goes on behind the block that was added last; null without any. Asked when a chunk closes. */
   sourceAfter?: (place: SourcePlace) => SourcePoint | null;
-  /** Called when a chunk is stored. */
+  /** Called when a chunk and all before it are stored; not for each, when several are stored at once. */
   onStored?: (chunk: LogChunk) => void;
 }
 
@@ -138,16 +142,17 @@ export class Batch {
     this.#hash.update(chunk.bytes);
     this.#lastClosedAt = at;
     this.#waitingBytes += chunk.bytes.length;
+    this.#sink.prepare(chunk);
     this.#queue.push(chunk);
     this.#sending ??= this.#send();
   }
 
   async #send(): Promise<void> {
     try {
-      for (let chunk = this.#queue.shift(); chunk !== undefined; chunk = this.#queue.shift()) {
-        await this.#sink.append(chunk);
-        this.#waitingBytes = Math.max(0, this.#waitingBytes - chunk.bytes.length);
-        this.#onStored(chunk);
+      for (let chunks = this.#next(); chunks.length > 0; chunks = this.#next()) {
+        await this.#sink.append(chunks);
+        for (const chunk of chunks) this.#waitingBytes = Math.max(0, this.#waitingBytes - chunk.bytes.length);
+        this.#onStored(chunks.at(-1)!);
         this.#wake?.();
       }
     } catch (error) {
@@ -155,6 +160,18 @@ export class Batch {
     }
     this.#sending = null;
     if (this.#failure === null && this.#gathering.lineCount > 0) this.#onFree();
+  }
+
+  /** What goes into the next append: none when nothing waits. */
+  #next(): LogChunk[] {
+    let bytes = 0;
+    let count = 0;
+    for (const chunk of this.#queue.slice(0, MAX_APPEND_CHUNKS)) {
+      bytes += chunk.bytes.length;
+      if (count > 0 && bytes > MAX_APPEND_BYTES) break;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
   }
 
   #throwFailure(): void {

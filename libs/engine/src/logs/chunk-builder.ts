@@ -8,14 +8,19 @@ export const MAX_CHUNK_BYTES = 524_288;
 export const MAX_CHUNK_LINES = 131_072;
 
 const FIRST_BYTES = 4_096;
+/** So many times the first block's length is taken at once, at most: a small line after a flood holds no large buffer. */
+const LARGEST_GUESS = 16;
+const NOTHING = Buffer.alloc(0);
 
 export class ChunkBuilder {
   lineCount = 0;
   byteLength = 0;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   #runs: LineRun[] = [];
   #openLines: number[] = [];
   #openLengths: number[] = [];
+  /** Length of the last chunk: in a flood the next one is as long, and grows no more. */
+  #lastLength = 0;
 
   fits(block: LineBlock): boolean {
     return (
@@ -53,9 +58,10 @@ export class ChunkBuilder {
       openLengths: this.#openLengths,
       ...(source === null ? {} : { source }),
     };
+    this.#lastLength = this.byteLength;
     this.lineCount = 0;
     this.byteLength = 0;
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = NOTHING;
     this.#runs = [];
     this.#openLines = [];
     this.#openLengths = [];
@@ -64,7 +70,9 @@ export class ChunkBuilder {
 
   #reserve(length: number): void {
     if (this.#bytes.length >= length) return;
-    const grown = Buffer.allocUnsafe(Math.min(MAX_CHUNK_BYTES, Math.max(length, 4 * this.#bytes.length, FIRST_BYTES)));
+    const wanted = this.#bytes.length === 0 ? Math.min(this.#lastLength + FIRST_BYTES, LARGEST_GUESS * length) : 0;
+    const bytes = Math.max(length, 4 * this.#bytes.length, wanted, FIRST_BYTES);
+    const grown = Buffer.allocUnsafe(Math.min(MAX_CHUNK_BYTES, bytes));
     this.#bytes.copy(grown, 0, 0, this.byteLength);
     this.#bytes = grown;
   }

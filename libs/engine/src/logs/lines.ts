@@ -1,7 +1,7 @@
 // The second station: cuts masked bytes into lines, in blocks. Called by pipeline.ts; it knows no secrets, no limits of the whole log,
 // no numbers. Bytes are never changed: carriage returns, escape codes, NUL and invalid UTF-8 go through as they came.
 import type { LogStream } from '#core/log-line.js';
-import { NEWLINE, type LineBlock } from './line-block.js';
+import { countNewlines, NEWLINE, type LineBlock } from './line-block.js';
 import { utf8Cut } from './utf8.js';
 
 /** How long an unfinished line waits (ms, since its first byte) before it is shown: prompts and progress bars stay live. */
@@ -18,6 +18,8 @@ const SHORT_LINE_BYTES = 24;
 
 const PREFIX = Buffer.from(SYSTEM_PREFIX);
 const EMPTY = Buffer.alloc(0);
+/** A line that may be of the system begins so; a block of lines that has none is taken as a whole. */
+const LINE_WITH_BRACKET = Buffer.of(NEWLINE, PREFIX[0]!);
 
 /**
  * Cuts a stream into blocks of lines.
@@ -119,8 +121,15 @@ export class Lines {
     }
   }
 
-  /** One walk over a block's lines: counts them, ends the block where the stream changes, takes over-long lines out. */
   #cutBlock(bytes: Buffer, from: number, end: number, now: Date, out: LineBlock[]): void {
+    const block = bytes.subarray(from, end);
+    const mayChange = block[0] === PREFIX[0] || block.indexOf(LINE_WITH_BRACKET) !== -1;
+    if (mayChange || block.length > this.#maxLineBytes) this.#walkBlock(bytes, from, end, now, out);
+    else addBlock(out, block, countNewlines(block), now, 'stdout');
+  }
+
+  /** One walk over a block's lines: counts them, ends the block where the stream changes, takes over-long lines out. */
+  #walkBlock(bytes: Buffer, from: number, end: number, now: Date, out: LineBlock[]): void {
     let start = from;
     let count = 0;
     let allCount = 0;

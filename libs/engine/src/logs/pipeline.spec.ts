@@ -198,7 +198,7 @@ describe('LogPipeline', () => {
     })();
     await settled();
     const stopped = written;
-    expect(stopped).toBeLessThan(8);
+    expect(stopped).toBeLessThan(12);
     await settled();
     expect(written).toBe(stopped);
     sink.hold = async () => {};

@@ -33,6 +33,7 @@ export interface SandboxOptions {
 
 export class DockerSandbox extends Sandbox {
   readonly workspaceDir: string;
+  readonly workspaceOurs = process.getuid?.() === 0;
   readonly buildRoot = BUILD_ROOT;
   readonly controlRoot = CONTROL_ROOT;
   readonly tempDir = TEMP_DIR;
@@ -141,7 +142,7 @@ export class DockerSandbox extends Sandbox {
   async *files(dir: string, signal: AbortSignal): AsyncGenerator<SandboxFile> {
     const path = posix.normalize(dir);
     const inside = posix.relative(BUILD_ROOT, path);
-    const ours = process.getuid?.() === 0 && !inside.startsWith('..') && !posix.isAbsolute(inside);
+    const ours = this.workspaceOurs && !inside.startsWith('..') && !posix.isAbsolute(inside);
     const found = ours ? walkWorkspace(this.files_.workspace, inside) : archiveFiles(this.container, path, signal);
     for await (const file of found) {
       signal.throwIfAborted();

@@ -105,6 +105,7 @@ export class FakeBackend extends Backend {
 class FakeSandbox extends Sandbox {
   readonly id: string;
   readonly workspaceDir: string;
+  readonly workspaceOurs = true;
   readonly buildRoot: string;
   readonly controlRoot: string;
   readonly tempDir: string;
