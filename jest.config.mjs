@@ -31,7 +31,11 @@ export default {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts', '<rootDir>/scripts/**/*.spec.mjs'],
+      testMatch: [
+        '<rootDir>/{apps,libs}/**/*.spec.ts',
+        '<rootDir>/test/faults/**/*.spec.ts',
+        '<rootDir>/scripts/**/*.spec.mjs',
+      ],
       testPathIgnorePatterns: ['\\.(db|docker|scenario)\\.spec\\.ts$', '/node_modules/', '/dist/'],
     },
     { ...shared, displayName: 'db', testMatch: ['<rootDir>/{apps,libs}/**/*.db.spec.ts'] },

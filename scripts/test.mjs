@@ -1,6 +1,6 @@
 // `npm test [-- SUITE…] [-- PATH…]`: sets up what is missing, starts the servers that the suites need, runs everything in
 // order, stops what it started. The last line is `Tests: N passed, N failed`; a failing check or an unreadable suite
-// counts as one failure. Suites: check (format, lint, imports, types), unit, db, scenario, docker; none named: all.
+// counts as one failure. Suites: check (format, lint, imports, types), unit, db, scenario, docker, faults; none named: all but faults.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,13 +18,14 @@ import {
   tscCommand,
 } from './setup.mjs';
 
-const SUITES = ['check', 'unit', 'db', 'scenario', 'docker'];
+const SUITES = ['check', 'unit', 'db', 'scenario', 'docker', 'faults'];
 const NEEDS = {
   check: [],
   unit: [],
   db: ['database', 'redis', 's3'],
   scenario: ['database', 'redis', 'docker'],
   docker: ['docker', 'database', 'redis', 's3', 'registry'],
+  faults: [], // it starts servers of its own, and kills them
 };
 /** Suites that share a Redis (one spec empties it) or an engine run one file at a time. */
 const WORKERS = { unit: 2, db: 1, scenario: 1, docker: 1 };
@@ -33,7 +34,7 @@ const SUITE_TIMEOUT_MS = 20 * 60_000;
 const say = newSay(Date.now());
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
 const named = args.filter((arg) => SUITES.includes(arg));
-const suites = named.length > 0 ? SUITES.filter((suite) => named.includes(suite)) : SUITES;
+const suites = SUITES.filter((suite) => (named.length > 0 ? named.includes(suite) : suite !== 'faults'));
 const patterns = args.filter((arg) => !SUITES.includes(arg));
 const total = { passed: 0, failed: 0, skipped: 0 };
 const troubles = [];
@@ -101,10 +102,25 @@ async function jest(suite, env) {
   if (exitCode !== 0 && failed.length === 0) count({ failed: 1 }, `${suite}: jest ended with exit ${exitCode}`);
 }
 
+/** The fault suite in its bounded form: what it verified, one by one, counts as tests. */
+async function faults() {
+  say('fault suite');
+  const folder = mkdtempSync(join(tmpdir(), 'kilnyard-report-'));
+  const report = join(folder, 'report.json');
+  const command = [process.execPath, join(HOME, 'scripts/faults.mjs'), '--bounded', '--report', report];
+  const exitCode = await runShown(command, process.env, 'inherit');
+  const result = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  rmSync(folder, { recursive: true, force: true });
+  if (!result) return count({ failed: 1 }, `faults: ended without a report (exit ${exitCode})`);
+  count(result);
+  for (const violation of result.violations) troubles.push(`faults: ${violation}`);
+  if (exitCode !== 0 && result.failed === 0) count({ failed: 1 }, `faults: ended with exit ${exitCode}`);
+}
+
 let current;
-function runShown(command, env) {
+function runShown(command, env, stdout = 'ignore') {
   return new Promise((resolve) => {
-    const child = spawn(command[0], command.slice(1), { cwd: HOME, env, stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(command[0], command.slice(1), { cwd: HOME, env, stdio: ['ignore', stdout, 'inherit'] });
     current = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), SUITE_TIMEOUT_MS);
     child.once('error', () => resolve(127));
@@ -136,7 +152,11 @@ async function main() {
       const { startServices } = await import('./test-services.mjs');
       services = await startServices(needs, say);
     }
-    for (const suite of suites) if (suite !== 'check' && !interrupted) await jest(suite, services.env);
+    for (const suite of suites) {
+      if (suite === 'check' || interrupted) continue;
+      if (suite !== 'faults') await jest(suite, services.env);
+      else if (patterns.length === 0) await faults();
+    }
   } catch (error) {
     const known = error instanceof SetupError || error?.name === 'SetupError';
     count({ failed: 1 }, `set-up failed: ${known ? error.message : error.stack}`);

@@ -7,6 +7,7 @@ import { asBuildId, type BuildId } from '#core/ids.js';
 import { PHASE_TYPES } from '#core/phase.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import { applyEvent } from './apply-event.js';
+import { isUniqueViolation } from './database-errors.js';
 import type { Database, Queryable } from './database.js';
 import { dayText } from './log-partitions.js';
 import { WAITING } from './pick.js';
@@ -14,6 +15,8 @@ import { projectNotFound } from './projects.store.js';
 import { storedJson } from './stored-json.js';
 
 export interface NewBuild {
+  /** Where the same request may come again: the second one finds the build of the first. */
+  id?: BuildId;
   project: Project;
   settings: ProjectSettings;
   overrides: BuildOverrides;
@@ -26,12 +29,28 @@ export interface NewBuild {
 const MINUTE_MS = 60_000;
 
 /**
- * Writes a new build, waiting.
+ * Writes a new build, waiting. Out: its id; that of the build that is there already where the request names one.
  * Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile).
  */
 export async function createBuild(db: Database, request: NewBuild): Promise<BuildId> {
+  const { id } = request;
+  if (id === undefined) return writeBuild(db, asBuildId(randomUUID()), request);
+  if (await isThere(db, id)) return id;
+  try {
+    return await writeBuild(db, id, request);
+  } catch (error) {
+    // the same request was at work at the same moment, and was faster
+    if (isUniqueViolation(error) && (await isThere(db, id))) return id;
+    throw error;
+  }
+}
+
+async function isThere(db: Database, id: BuildId): Promise<boolean> {
+  return (await db.query('SELECT 1 FROM build WHERE id = $1', [id])).rowCount === 1;
+}
+
+async function writeBuild(db: Database, id: BuildId, request: NewBuild): Promise<BuildId> {
   await refuseWhenFull(db, request.maxWaiting);
-  const id = asBuildId(randomUUID());
   await db.transaction(async (tx) => {
     const { number, queuedAt } = await nextNumber(tx, request.project);
     await insertBuild(tx, { id, number, queuedAt, request });

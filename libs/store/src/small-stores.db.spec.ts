@@ -119,7 +119,9 @@ describe('IdempotencyStore', () => {
 
   it('lets one of many do the work, and gives the others its answer', async () => {
     const store = new IdempotencyStore(db);
-    const states = (await Promise.all(Array.from({ length: 6 }, () => store.begin(request)))).map((s) => s.state);
+    const begun = await Promise.all(Array.from({ length: 6 }, () => store.begin(request)));
+    const states = begun.map(({ state }) => state);
+    expect(new Set(begun.map((one) => (one.state === 'done' ? null : one.id))).size).toBe(1);
     expect(states.filter((state) => state === 'new')).toHaveLength(1);
     expect(states.filter((state) => state === 'running')).toHaveLength(5);
     await store.finish({ ...place, status: 201, body: { id: 'x' } });
@@ -133,9 +135,11 @@ describe('IdempotencyStore', () => {
 
   it('frees a key that was abandoned, is too old, or was expired', async () => {
     const store = new IdempotencyStore(db);
-    await store.begin(request);
+    const first = await store.begin(request);
     await store.abandon(place);
-    expect((await store.begin(request)).state).toBe('new');
+    const second = await store.begin(request);
+    expect(second.state).toBe('new');
+    expect(second).not.toEqual(first); // another use of the key, another id
     await db.query(`UPDATE idempotency_key SET created_at = now() - interval '2 minutes'`);
     expect((await store.begin({ ...request, requestHash: 'other' })).state).toBe('new');
     expect(await store.expire(new Date(), 60_000)).toBe(0);

@@ -10,7 +10,7 @@ import { BlobRemoval } from '../artifacts/blob-removal.js';
 import { Describe } from '../docs/describe.js';
 import { BUILD_PARAM, EXAMPLE_BUILD_VIEW } from '../docs/examples.js';
 import { Asking, type Principal } from '../http/authenticate.js';
-import { Creates } from '../http/idempotency.interceptor.js';
+import { CreationId, Creates } from '../http/idempotency.interceptor.js';
 import { withoutUndefined } from '../http/without-undefined.js';
 import { toBuildView } from './build-view.js';
 import { buildPage, buildView, listBuildsQuery, startBuildBody, type BuildView } from './build.dto.js';
@@ -35,7 +35,7 @@ export class BuildsController {
   ) {}
 
   @Post('projects/:name/builds')
-  @Creates<BuildView>((build) => `/v1/builds/${build.id}`)
+  @Creates<BuildView>((build) => `/v1/builds/${build.id}`, { byId: true })
   @Describe({
     summary: 'Start a build',
     description:
@@ -63,9 +63,10 @@ export class BuildsController {
     @Param('name') name: string,
     @Body({ schema: startBuildBody }) body: z.output<typeof startBuildBody>,
     @Asking() principal: Principal,
+    @CreationId() newId: string | undefined,
   ): Promise<BuildView> {
     const overrides = withoutUndefined<BuildOverrides>(body);
-    return this.show(await this.starter.start(name, overrides, principal.name));
+    return this.show(await this.starter.start(name, overrides, principal.name, newId));
   }
 
   @Get('builds')
@@ -120,7 +121,7 @@ export class BuildsController {
   }
 
   @Post('builds/:id/retry')
-  @Creates<BuildView>((build) => `/v1/builds/${build.id}`)
+  @Creates<BuildView>((build) => `/v1/builds/${build.id}`, { byId: true })
   @Describe({
     summary: 'Retry a build',
     description:
@@ -132,8 +133,12 @@ export class BuildsController {
     idempotent: true,
     errors: [...START_ERRORS, 'BUILD_NOT_FOUND'],
   })
-  async retry(@Param('id') id: string, @Asking() principal: Principal): Promise<BuildView> {
-    return this.show(await this.starter.retry(parseBuildId(id).id, principal.name));
+  async retry(
+    @Param('id') id: string,
+    @Asking() principal: Principal,
+    @CreationId() newId: string | undefined,
+  ): Promise<BuildView> {
+    return this.show(await this.starter.retry(parseBuildId(id).id, principal.name, newId));
   }
 
   @Delete('builds/:id')

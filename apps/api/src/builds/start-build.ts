@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { applyOverrides } from '#core/apply-overrides.js';
 import type { Build, BuildOverrides } from '#core/build.js';
 import { fleetOf, requiresOf } from '#core/fleet.js';
-import { publicBuildId, type BuildId } from '#core/ids.js';
+import { asBuildId, publicBuildId, type BuildId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import type { Logger } from '#observe/logger.js';
 import { BuildQueue } from '#queue/producer.js';
@@ -26,13 +26,14 @@ export class StartBuild {
   ) {}
 
   /**
-   * A build of a project as it is now, with a request's overrides.
+   * A build of a project as it is now, with a request's overrides. In: `newId`, where the same request may come again.
    * Errors: Refusal PROJECT_NOT_FOUND, INVALID_INPUT, BUILDSPEC_INVALID (an inline one is read at once), SOURCE_NOT_ALLOWED,
    * PRIVILEGED_NOT_ALLOWED, LIMIT_EXCEEDED.
    */
-  async start(projectName: string, overrides: BuildOverrides, initiator: string): Promise<Build> {
+  async start(projectName: string, overrides: BuildOverrides, initiator: string, newId?: string): Promise<Build> {
     const project = await this.projects.get(projectName);
-    return this.create({ project, settings: applyOverrides(project.settings, overrides), overrides, initiator });
+    const settings = applyOverrides(project.settings, overrides);
+    return this.create({ project, settings, overrides, initiator, ...idOf(newId) });
   }
 
   /**
@@ -40,7 +41,7 @@ export class StartBuild {
    * the commit that it built where one was found, so that a branch that moved on does not change what is retried.
    * Errors: as `start`; Refusal BUILD_NOT_FOUND; PROJECT_NOT_FOUND when the project was deleted.
    */
-  async retry(id: BuildId, initiator: string): Promise<Build> {
+  async retry(id: BuildId, initiator: string, newId?: string): Promise<Build> {
     const build = await this.builds.get(id);
     const { overrides } = await this.builds.overridesOf(id);
     const project = await this.projects.get(build.projectName);
@@ -52,6 +53,7 @@ export class StartBuild {
       overrides: { ...overrides, ...same },
       initiator,
       retryOf: id,
+      ...idOf(newId),
     });
   }
 
@@ -61,6 +63,7 @@ export class StartBuild {
     overrides: BuildOverrides;
     initiator: string;
     retryOf?: BuildId;
+    id?: BuildId;
   }): Promise<Build> {
     const { project, settings } = request;
     checkSource(settings);
@@ -94,4 +97,8 @@ function checkSource(settings: ProjectSettings): void {
       { field: `source.${first.field}`, expected: first.expected, got: shown(first.field, source[first.field]) },
     ]);
   checkBuildspecSetting(source);
+}
+
+function idOf(newId: string | undefined): { id?: BuildId } {
+  return newId === undefined ? {} : { id: asBuildId(newId) };
 }

@@ -1,4 +1,5 @@
 // Idempotency-Key: a creating POST that is sent again under the same key gives the first answer again and creates nothing.
+// Where the creation takes an id from here (`byId`), that holds even when the first request's process died over it.
 import { createHash } from 'node:crypto';
 import {
   Inject,
@@ -6,12 +7,14 @@ import {
   SetMetadata,
   UseInterceptors,
   applyDecorators,
+  createParamDecorator,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from '#core/errors.js';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { Logger } from '#observe/logger.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';
@@ -21,13 +24,31 @@ import { refusalOf, shown } from './findings.js';
 import { pathOf } from './problem.filter.js';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
-const LOCATION = 'kilnyard:location';
+const CREATES = 'kilnyard:creates';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    creationId: string | undefined;
+  }
+}
+
+interface Creation {
+  location: (body: unknown) => string;
+  byId: boolean;
+}
+
+/** In a handler's parameters: the id under which to create; undefined for a request without a key. */
+export const CreationId = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>().creationId,
+);
 
 /**
  * Marks a creating POST: takes an Idempotency-Key, answers 201 with the Location that `location` makes of the body.
+ * `byId`: the handler creates under CreationId, and finds what is there under it already; such a request may be at work twice.
  */
-export function Creates<T>(location: (body: T) => string): MethodDecorator {
-  return applyDecorators(SetMetadata(LOCATION, location), UseInterceptors(IdempotencyInterceptor));
+export function Creates<T>(location: (body: T) => string, options: { byId?: boolean } = {}): MethodDecorator {
+  const creation = { location, byId: options.byId ?? false };
+  return applyDecorators(SetMetadata(CREATES, creation), UseInterceptors(IdempotencyInterceptor));
 }
 
 @Injectable()
@@ -43,16 +64,21 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const location = this.reflector.get<(body: unknown) => string>(LOCATION, context.getHandler());
+    const { location, byId } = this.reflector.get<Creation>(CREATES, context.getHandler());
     return from(
-      this.once(request, reply, () => lastValueFrom(next.handle())).then((body) => {
+      this.once(request, reply, byId, () => lastValueFrom(next.handle())).then((body) => {
         void reply.header('location', location(body));
         return body;
       }),
     );
   }
 
-  private async once(request: FastifyRequest, reply: FastifyReply, handle: () => Promise<unknown>): Promise<unknown> {
+  private async once(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    byId: boolean,
+    handle: () => Promise<unknown>,
+  ): Promise<unknown> {
     const key = readKey(request.headers['idempotency-key']);
     if (key === null) return handle();
     const place = { principal: request.principal?.id ?? '', route: `POST ${request.routeOptions.url ?? ''}`, key };
@@ -61,7 +87,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       requestHash: hashOf(request),
       maxAgeMs: this.settings.access.idempotencyMinutes * 60_000,
     });
-    if (begun.state === 'running')
+    if (begun.state === 'running' && !byId)
       throw new HttpRefusal(
         'IDEMPOTENCY_IN_PROGRESS',
         'the first request under this Idempotency-Key is still at work; try again',
@@ -70,18 +96,21 @@ export class IdempotencyInterceptor implements NestInterceptor {
       void reply.code(begun.status).header('idempotent-replayed', 'true');
       return begun.body;
     }
-    return this.first(place, reply, handle);
+    if (byId) request.creationId = begun.id;
+    return this.first(place, reply, { handle, byId });
   }
 
   private async first(
     place: { principal: string; route: string; key: string },
     reply: FastifyReply,
-    handle: () => Promise<unknown>,
+    { handle, byId }: { handle: () => Promise<unknown>; byId: boolean },
   ): Promise<unknown> {
     let body: unknown;
     try {
       body = await handle();
     } catch (thrown) {
+      // Only a refusal tells that nothing was created; after anything else the id stays with the key, and the next request finds out.
+      if (byId && !(thrown instanceof Refusal)) throw thrown;
       // Nothing was created, so the key is free again. When even that fails, the key stays taken until it is forgotten.
       await this.store
         .abandon(place)

@@ -7,43 +7,64 @@ export interface CutOffProxy {
   url: string;
   /** Breaks all connections and refuses new ones. */
   cut(): void;
+  /** Connections stay, and new ones are taken, but nothing goes through: a network that swallows packets. */
+  stall(): void;
   mend(): void;
   close(): Promise<void>;
 }
 
 export async function newCutOffProxy(targetUrl: string): Promise<CutOffProxy> {
   const target = new URL(targetUrl);
-  const sockets = new Set<Socket>();
-  let open = true;
-  const server = createServer((near) => {
-    if (!open) return void near.destroy();
+  const pairs = new Set<readonly [Socket, Socket]>();
+  const held = new Set<Socket>();
+  let state: 'open' | 'cut' | 'stalled' = 'open';
+
+  const join = (near: Socket): void => {
     const far = connect(Number(target.port), target.hostname);
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    for (const [socket, other] of [pair, [far, near] as const]) {
       socket.on('error', () => other.destroy()); // that is what the test wants to see on the other side
       socket.on('close', () => {
-        sockets.delete(socket);
+        pairs.delete(pair);
         other.destroy();
       });
       socket.pipe(other);
     }
+  };
+  const server = createServer((near) => {
+    if (state === 'open') return join(near);
+    if (state === 'cut') return void near.destroy();
+    near.on('error', () => near.destroy()); // it lost its patience
+    near.on('close', () => held.delete(near));
+    near.pause();
+    held.add(near);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = new URL(targetUrl);
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const breakAll = (): void => sockets.forEach((socket) => void socket.destroy());
+  const breakAll = (): void => {
+    for (const socket of [...held, ...[...pairs].flat()]) socket.destroy();
+  };
   return {
     url: url.href,
     cut: () => {
-      open = false;
+      state = 'cut';
       breakAll();
     },
+    stall: () => {
+      state = 'stalled';
+      for (const [near, far] of pairs) {
+        near.unpipe(far).pause();
+        far.unpipe(near).pause();
+      }
+    },
     mend: () => {
-      open = true;
+      if (state === 'stalled') for (const [near, far] of pairs) near.pipe(far).pipe(near);
+      state = 'open';
+      for (const near of held) join(near);
+      held.clear();
     },
     close: async () => {
       breakAll();

@@ -1,0 +1,96 @@
+// What a run does, out of its seed: which builds it starts, and at which point of which build each fault comes. Pure.
+import type { BuildKind, FaultKind } from './kinds.js';
+import { Random } from './random.js';
+
+/** How many workers a run has; they share one engine and one data folder. */
+export const WORKERS = 2;
+
+export interface PlannedBuild {
+  /** From 1, in the order of their starts. */
+  number: number;
+  kind: BuildKind;
+  /** Of its lines; also tells variants of a kind apart. */
+  seed: number;
+}
+
+export interface PlannedFault {
+  number: number;
+  kind: FaultKind;
+  /** Comes when this build has logged so much of its output, or has ended. */
+  when: { build: number; percent: number };
+  /** Which worker, for the kinds that strike one. */
+  worker: number;
+  /** How long what is taken away stays away. */
+  forMs: number;
+}
+
+export interface Plan {
+  seed: number;
+  builds: PlannedBuild[];
+  faults: PlannedFault[];
+}
+
+export interface PlanRequest {
+  seed: number;
+  /** Builds without victims and vandals, which come with their faults. */
+  builds: number;
+  faults: number;
+  kinds: readonly FaultKind[];
+  /** Longest outage; in the bounded form short, else 60 s. */
+  maxOutageMs: number;
+}
+
+/** Each kind once in a round, so that a run of any size shows as many as it can. `long` twice: it meets most faults. */
+const ROUND: readonly BuildKind[] = [
+  'long',
+  'quiet',
+  'chatty',
+  'bursts',
+  'unfinished',
+  'secret',
+  'failing',
+  'timed-out',
+  'stopped',
+  'artifact',
+  'phases',
+  'long',
+];
+const MIN_OUTAGE_MS = 1_000;
+
+/**
+ * The plan of a seed.
+ * Out: faults spread over the builds in order; every kind comes as often as every other (±1). Each `kill-container` has a build
+ * of its own (a victim), each `garbage` one that does it to itself (a vandal), so that it is known which builds they may harm.
+ */
+export function makePlan(request: PlanRequest): Plan {
+  const random = new Random(request.seed);
+  const kinds = rounds(request.kinds, request.faults, random);
+  const own = kinds.flatMap((kind): BuildKind[] =>
+    kind === 'kill-container' ? ['victim'] : kind === 'garbage' ? ['vandal'] : [],
+  );
+  const builds = random
+    .shuffled([...rounds(ROUND, request.builds, random), ...own])
+    .map((kind, index) => ({ number: index + 1, kind, seed: random.whole(1, 2 ** 31 - 2) }));
+  const victims = builds.filter(({ kind }) => kind === 'victim');
+  const vandals = builds.filter(({ kind }) => kind === 'vandal');
+  const faults = kinds.map((kind, index): PlannedFault => {
+    const spread = 1 + Math.floor(((index + random.next()) * builds.length) / kinds.length);
+    const own = kind === 'kill-container' ? victims.pop() : kind === 'garbage' ? vandals.pop() : undefined;
+    return {
+      number: 0,
+      kind,
+      when: { build: own?.number ?? Math.min(spread, builds.length), percent: random.whole(5, own ? 60 : 95) },
+      worker: random.whole(0, WORKERS - 1),
+      forMs: random.whole(MIN_OUTAGE_MS, request.maxOutageMs),
+    };
+  });
+  faults.sort((a, b) => a.when.build - b.when.build || a.when.percent - b.when.percent);
+  return { seed: request.seed, builds, faults: faults.map((fault, index) => ({ ...fault, number: index + 1 })) };
+}
+
+/** `count` of them: whole rounds of all, shuffled each, and a part of one more. */
+function rounds<T>(from: readonly T[], count: number, random: Random): T[] {
+  const out: T[] = [];
+  while (from.length > 0 && out.length < count) out.push(...random.shuffled(from));
+  return out.slice(0, count);
+}

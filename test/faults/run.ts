@@ -1,0 +1,119 @@
+// The fault suite's run, from its arguments to its exit code. Called by scripts/faults.mjs, on the built project.
+import { randomInt } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { USAGE, readArguments, type RunArguments } from './arguments.js';
+import { buildCase } from './builds.js';
+import { Client } from './client.js';
+import { drive, prepare } from './drive.js';
+import { Findings, listed } from './findings.js';
+import type { FaultKind } from './kinds.js';
+import { makePlan, type PlannedFault } from './plan.js';
+import { Probe } from './probe.js';
+import { reportOf } from './report.js';
+import { RunningBuild } from './run-build.js';
+import { openStage, type MakeImages, type Stage } from './stage/stage.js';
+import { verifyBuild } from './verify-build.js';
+import { verifyEndedService, verifyRunningService } from './verify-service.js';
+
+/** Largest seed that is drawn. */
+const SEEDS = 1_000_000;
+
+interface Surroundings {
+  /** Folder of the project: package.json and dist lie in it. */
+  home: string;
+  makeImages: MakeImages;
+  say: (line: string) => void;
+  /** Aborted by Ctrl-C: what was started is ended, and the run counts as failed. */
+  interrupt: AbortSignal;
+}
+
+/** Out: the exit code. */
+export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const read = readArguments(args, () => randomInt(SEEDS));
+  if (read === 'help') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const findings = new Findings();
+  const complaints: string[] = [];
+  const complain = (what: string): void => void complaints.push(what);
+  surroundings.say(`seed ${read.seed}`);
+  const stage = await openStage({ ...surroundings, complain });
+  let wrong = true;
+  try {
+    const text = await perform(read, stage, { ...surroundings, findings, complaints, complain });
+    wrong = findings.violations.length > 0;
+    await writeFile(join(stage.folder, 'report.txt'), text);
+    process.stdout.write(text);
+    if (read.report !== undefined) await writeFile(read.report, JSON.stringify(numbersOf(findings)));
+  } finally {
+    await stage.close(wrong || read.keep);
+    if (wrong || read.keep) surroundings.say(`logs and data of the run: ${stage.folder}`);
+  }
+  return wrong ? 1 : 0;
+}
+
+async function perform(
+  asked: RunArguments,
+  stage: Stage,
+  run: Surroundings & { findings: Findings; complaints: string[]; complain: (what: string) => void },
+): Promise<string> {
+  const { say, findings, complaints, complain, interrupt } = run;
+  const client = new Client(stage.kilnyard.url, stage.kilnyard.token, complain);
+  const plan = makePlan(asked);
+  const faults = plan.faults.filter(({ kind }) => isPossible(kind, stage));
+  const cases = plan.builds.map((planned) => buildCase(planned, stage.image));
+  const builds = cases.map((planned) => new RunningBuild(planned, client));
+  await prepare(cases, client, stage);
+  say(`${builds.length} builds, ${faults.length} faults`);
+
+  const beganAt = Date.now();
+  const givenUp = new AbortController();
+  const signal = AbortSignal.any([AbortSignal.timeout(asked.minutes * 60_000), interrupt, givenUp.signal]);
+  const giveUp = (): void => givenUp.abort();
+  const over = new AbortController();
+  const probe = new Probe(client, () => builds, complain);
+  const probing = probe.run(over.signal);
+  const step = asked.verbose ? say : () => undefined;
+  const struck = await drive({ seed: asked.seed, builds, faults, stage, say: step, complain, signal, giveUp });
+  over.abort();
+  await probing;
+
+  say('verifying');
+  for (const build of builds) await verifyBuild(build, client, findings);
+  await verifyRunningService(stage, builds.length, findings);
+  findings.note('nothing ended that was not ended', listed(stage.kilnyard.crashed()));
+  await stage.closeKilnyard();
+  await verifyEndedService(stage, findings);
+  findings.note('the API and the workers did as they should all the time', listed(complaints, 20));
+  noteFaults(faults, struck, findings);
+  return reportOf({
+    seed: asked.seed,
+    seconds: Math.round((Date.now() - beganAt) / 1000),
+    builds: builds.map(({ planned, view }) => ({ kind: planned.kind, status: view?.buildStatus ?? 'NOT ENDED' })),
+    faults: faults.map((fault) => ({ kind: fault.kind, injected: struck.get(fault) === true })),
+    findings,
+    probe,
+  });
+}
+
+function isPossible(kind: FaultKind, stage: Stage): boolean {
+  return kind !== 'kill-engine' || stage.engine !== null;
+}
+
+/** A kind of which none struck has proved nothing. */
+function noteFaults(faults: readonly PlannedFault[], struck: Map<PlannedFault, boolean>, findings: Findings): void {
+  for (const kind of new Set(faults.map((fault) => fault.kind))) {
+    const some = faults.some((fault) => fault.kind === kind && struck.get(fault) === true);
+    findings.note(`${kind} was injected`, some ? null : 'it never struck');
+  }
+}
+
+function numbersOf({ all, violations }: Findings): { passed: number; failed: number; violations: string[] } {
+  return {
+    passed: all.length - violations.length,
+    failed: violations.length,
+    violations: violations.map(({ name, wrong }) => `${name}: ${wrong}`),
+  };
+}

@@ -1,0 +1,181 @@
+// The API and the workers as processes of the built project, each with its log in the run's folder.
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../apps/standalone/src/free-port.js';
+import { migrateDatabase } from '../../../apps/standalone/src/services.js';
+import { OwnProcess, ready } from './own-process.js';
+
+const READY_MS = 60_000;
+const START_TRIES = 5;
+const API_STOP_MS = 20_000;
+/** Beyond the grace that a worker gives its builds. */
+const WORKER_STOP_MS = 40_000;
+/** Short, so that a run meets leases that ran out; the sweep as often as it may come. */
+export const LEASE_MS = 5_000;
+const SLOTS = 3;
+
+export interface KilnyardSettings {
+  /** Folder of the program: package.json and dist lie in it. */
+  home: string;
+  folder: string;
+  databaseUrl: string;
+  redisUrl: string;
+  dockerSocket: string;
+  image: string;
+}
+
+/** Something that ended in a way in which it should not. */
+export type Complain = (what: string) => void;
+
+export class Kilnyard {
+  readonly token = `kiln_${randomBytes(12).toString('hex')}`;
+  readonly dataDir: string;
+  private api!: OwnProcess;
+  private readonly workers: OwnProcess[] = [];
+  private started = 0;
+
+  private constructor(
+    private readonly settings: KilnyardSettings,
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly apiPort: number,
+    private readonly complain: Complain,
+  ) {
+    this.dataDir = env.KILNYARD_DATA_DIR!;
+  }
+
+  static async start(settings: KilnyardSettings, workers: number, complain: Complain): Promise<Kilnyard> {
+    const port = await freePort();
+    const kilnyard = new Kilnyard(settings, environment(settings, port), port, complain);
+    await migrateDatabase({ home: settings.home, env: kilnyard.env });
+    await kilnyard.startApi();
+    for (let index = 0; index < workers; index += 1) kilnyard.workers[index] = await kilnyard.newWorker(index);
+    return kilnyard;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.apiPort}`;
+  }
+
+  async killApi(pause: () => Promise<unknown>): Promise<void> {
+    await this.api.stop('SIGKILL', API_STOP_MS);
+    await pause();
+    await this.startApi();
+  }
+
+  async restartApi(pause: () => Promise<unknown>): Promise<void> {
+    await this.endKindly(this.api, API_STOP_MS);
+    await pause();
+    await this.startApi();
+  }
+
+  async killWorker(index: number, pause: () => Promise<unknown>): Promise<void> {
+    await this.worker(index).stop('SIGKILL', WORKER_STOP_MS);
+    await pause();
+    this.workers[index] = await this.newWorker(index);
+  }
+
+  /** As a rolling upgrade does: the new one first, then SIGTERM to the old one. */
+  async rollWorker(index: number): Promise<void> {
+    const old = this.worker(index);
+    this.workers[index] = await this.newWorker(index);
+    await this.endKindly(old, WORKER_STOP_MS);
+  }
+
+  async pauseWorker(index: number, forMs: number): Promise<void> {
+    const worker = this.worker(index);
+    worker.signal('SIGSTOP');
+    await sleep(forMs);
+    worker.signal('SIGCONT');
+    await sleep(1_000);
+    if (!worker.running) this.complain(`${worker.program.name} ended after its pause (see ${worker.program.logFile})`);
+  }
+
+  /** Workers first; each must end by itself and well. */
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => this.endKindly(worker, WORKER_STOP_MS)));
+    await this.endKindly(this.api, API_STOP_MS);
+  }
+
+  /** After a failure: everything, at once. */
+  async abandon(): Promise<void> {
+    for (const one of [...this.workers, this.api]) if (one?.running) await one.stop('SIGKILL', 1_000);
+  }
+
+  /** Those that ended without having been asked to. */
+  crashed(): string[] {
+    return [...this.workers, this.api]
+      .filter((one) => !one.running)
+      .map(({ program, end }) => `${program.name} ended by itself with ${end?.signal ?? end?.code}`);
+  }
+
+  private worker(index: number): OwnProcess {
+    const worker = this.workers[index];
+    if (worker === undefined) throw new Error(`there is no worker ${index}`);
+    return worker;
+  }
+
+  private async endKindly(process: OwnProcess, graceMs: number): Promise<void> {
+    const { name, logFile } = process.program;
+    const { code, signal } = await process.stop('SIGTERM', graceMs);
+    if (signal !== null) this.complain(`${name} did not end within ${graceMs / 1000} s of SIGTERM (see ${logFile})`);
+    else if (code !== 0) this.complain(`${name} ended with ${code} after SIGTERM (see ${logFile})`);
+  }
+
+  private async startApi(): Promise<void> {
+    const env = { ...this.env, KILNYARD_ADMIN_TOKEN: this.token };
+    this.api = await this.untilReady(() => this.run('api', 'api', env), this.apiPort);
+  }
+
+  /** As a supervisor does: what ends before it is ready (its database may be away) is started again. */
+  private async untilReady(start: () => Promise<OwnProcess>, port: number): Promise<OwnProcess> {
+    for (let tries = 1; ; tries += 1) {
+      const process = await start();
+      try {
+        const health = `http://127.0.0.1:${port}/health`;
+        await ready(process, READY_MS, () => fetch(health, { signal: AbortSignal.timeout(2_000) }));
+        return process;
+      } catch (error) {
+        if (process.running || tries === START_TRIES) throw error;
+      }
+    }
+  }
+
+  private async newWorker(index: number): Promise<OwnProcess> {
+    this.started += 1;
+    const port = await freePort();
+    const env = { ...this.env, KILNYARD_WORKER_METRICS_PORT: String(port) };
+    const name = `worker-${index}-${this.started}`;
+    return this.untilReady(() => this.run('worker', name, env), port);
+  }
+
+  private run(app: 'api' | 'worker', name: string, env: NodeJS.ProcessEnv): Promise<OwnProcess> {
+    const { home, folder } = this.settings;
+    const args = ['--enable-source-maps', join(home, `dist/apps/${app}/src/main.js`)];
+    const logFile = join(folder, 'logs', `${name}.log`);
+    return OwnProcess.start({ name, command: process.execPath, args, env, cwd: home, logFile });
+  }
+}
+
+function environment(settings: KilnyardSettings, port: number): NodeJS.ProcessEnv {
+  const ours = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KILNYARD_')));
+  return {
+    ...ours,
+    NODE_ENV: 'production',
+    KILNYARD_HOST: '127.0.0.1',
+    KILNYARD_PORT: String(port),
+    KILNYARD_DATABASE_URL: settings.databaseUrl,
+    KILNYARD_DATABASE_POOL: '5',
+    KILNYARD_REDIS_URL: settings.redisUrl,
+    KILNYARD_QUEUE_PREFIX: 'faults',
+    KILNYARD_DATA_DIR: join(settings.folder, 'data'),
+    KILNYARD_MASTER_KEY: randomBytes(32).toString('base64'),
+    KILNYARD_DOCKER_SOCKET: settings.dockerSocket,
+    KILNYARD_BUILD_NETWORK: 'kilnyard-faults',
+    KILNYARD_DEFAULT_IMAGE: settings.image,
+    KILNYARD_WORKER_SLOTS: String(SLOTS),
+    KILNYARD_LEASE_MS: String(LEASE_MS),
+    KILNYARD_SWEEP_MS: '1000',
+    KILNYARD_LOG_LEVEL: 'debug',
+  };
+}

@@ -1,0 +1,84 @@
+// Everything that a run stands on, brought up in order and taken down again.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { openEngine } from '../../../apps/standalone/src/engine.js';
+import { thisMachine, type Machine } from '../../../apps/standalone/src/machine.js';
+import { WORKERS } from '../plan.js';
+import { OwnEngine, whyNoEngine } from './engine.js';
+import { Kilnyard, type Complain } from './kilnyard.js';
+import { OwnPostgres } from './postgres.js';
+import { OwnRedis } from './redis.js';
+
+export type MakeImages = (
+  docker: Docker,
+  machine: Machine,
+  say: (line: string) => void,
+) => Promise<{ KILNYARD_TEST_IMAGE_SH: string }>;
+
+export interface Stage {
+  folder: string;
+  postgres: OwnPostgres;
+  redis: OwnRedis;
+  kilnyard: Kilnyard;
+  docker: Docker;
+  /** Null where the engine is the machine's, which is not ours to kill. */
+  engine: OwnEngine | null;
+  image: string;
+  /** Takes Kilnyard down kindly; the rest stays, to be looked at. */
+  closeKilnyard(): Promise<void>;
+  /** Takes the rest down. `keep`: its folder stays, for who must find out what happened. */
+  close(keep: boolean): Promise<void>;
+}
+
+export async function openStage(request: {
+  home: string;
+  makeImages: MakeImages;
+  say: (line: string) => void;
+  complain: Complain;
+}): Promise<Stage> {
+  const { say, complain } = request;
+  const folder = await mkdtemp(join(tmpdir(), 'kilnyard-faults-'));
+  const logs = join(folder, 'logs');
+  await mkdir(logs);
+  const ends: (() => Promise<unknown>)[] = [];
+  const close = async (keep: boolean): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+    if (!keep) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const redis = await OwnRedis.start(folder);
+    ends.push(() => redis.close());
+    const postgres = await OwnPostgres.start(folder, () => undefined);
+    ends.push(() => postgres.close());
+    const { docker, socket, engine, end } = await anEngine(logs, say);
+    ends.push(end);
+    const { KILNYARD_TEST_IMAGE_SH: image } = await request.makeImages(docker, thisMachine(), say);
+    const addresses = { databaseUrl: postgres.url, redisUrl: redis.url, dockerSocket: socket, image };
+    const kilnyard = await Kilnyard.start({ home: request.home, folder, ...addresses }, WORKERS, complain);
+    ends.push(() => kilnyard.abandon());
+    const closeKilnyard = (): Promise<void> => kilnyard.close();
+    return { folder, postgres, redis, kilnyard, docker, engine, image, closeKilnyard, close };
+  } catch (error) {
+    await close(true);
+    throw new Error(`the servers of the fault suite could not be started (see ${logs})`, { cause: error });
+  }
+}
+
+async function anEngine(
+  logs: string,
+  say: (line: string) => void,
+): Promise<{ docker: Docker; socket: string; engine: OwnEngine | null; end: () => Promise<unknown> }> {
+  const why = whyNoEngine();
+  if (why === null) {
+    const engine = await OwnEngine.start(logs);
+    return { docker: engine.docker, socket: engine.socket, engine, end: () => engine.close() };
+  }
+  say(`using the machine's Docker Engine, which is not killed: ${why}`);
+  const named = process.env['KILNYARD_TEST_DOCKER_SOCKET'];
+  const env = named === undefined ? process.env : { ...process.env, KILNYARD_DOCKER_SOCKET: named };
+  const opened = await openEngine({ env, logFile: join(logs, 'dockerd.log'), machine: thisMachine(), say });
+  if (opened.socket === undefined) throw new Error('the fault suite needs a Docker Engine on this machine');
+  return { docker: opened.docker, socket: opened.socket, engine: null, end: () => opened.release() };
+}
