@@ -28,7 +28,7 @@ USER 1000:1000
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.KILNYARD_PORT||3000)+'/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
-CMD ["node", "--enable-source-maps", "dist/apps/api/src/main.js"]
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=2", "dist/apps/api/src/main.js"]
 
 # The worker speaks to the host's engine and removes what builds (root in their containers) wrote: it runs as root.
 FROM program AS worker

@@ -272,7 +272,7 @@ export const SECTIONS = {
     },
     LOG_FLUSH_MS: {
       schema: whole(10, 10_000),
-      default: '100',
+      default: '40',
       about: 'How long a line waits for company before it is stored.',
     },
     LOG_STREAM_BYTES: {

@@ -8,7 +8,7 @@ import { ChunkBuilder } from './chunk-builder.js';
 import type { LineBlock } from './line-block.js';
 
 /** How long a line waits for company before it is sent, ms. */
-export const DEFAULT_FLUSH_MS = 100;
+export const DEFAULT_FLUSH_MS = 40;
 /** Bytes that may wait for the sink, the chunks on their way included; then room() makes the writer wait. */
 export const MAX_WAITING_BYTES = 4_194_304;
 /** Bytes of one append, of as many waiting chunks as fit: about half of what may wait, so that the other half can be made ready meanwhile. */
