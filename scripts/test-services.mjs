@@ -1,14 +1,15 @@
-// The servers that tests need: Postgres without fsync, Redis, a Docker Engine and two tiny images. Started by the same
+// The servers that tests need: Postgres without fsync, Redis, an S3 server, a Docker Engine and two tiny images; an image registry's program. Started by the same
 // code as `npm start` uses (dist/apps/standalone), in a folder of their own under the system's temporary folder.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureTestImages } from './test-images.mjs';
+import { s3Variables, startS3 } from './test-s3.mjs';
 
 const PARTS = '../dist/apps/standalone/src';
 
 /**
- * Starts what the suites need. In: `needs` of 'database', 'redis', 'docker'.
+ * Starts what the suites need. In: `needs` of 'database', 'redis', 's3', 'docker', 'registry'.
  * Out: variables for the tests, and how to end it all. What the environment names already (KILNYARD_TEST_*) is used.
  */
 export async function startServices(needs, say) {
@@ -42,6 +43,13 @@ export async function startServices(needs, say) {
       ends.push(() => postgres.process.stop());
       env.KILNYARD_TEST_DATABASE_URL = postgres.url;
     }
+    if (needs.has('registry') && !process.env.KILNYARD_TEST_REGISTRY)
+      env.KILNYARD_TEST_REGISTRY = await ensureRegistry(machine, say);
+    if (needs.has('s3') && !process.env.KILNYARD_TEST_S3_ENDPOINT) {
+      const s3 = await startS3({ folder: join(folder, 's3'), machine, table, say });
+      ends.push(() => s3.stop());
+      Object.assign(env, s3Variables(s3));
+    }
     if (needs.has('docker')) {
       const socket = process.env.KILNYARD_TEST_DOCKER_SOCKET;
       const engineEnv = socket ? { ...process.env, KILNYARD_DOCKER_SOCKET: socket } : process.env;
@@ -56,4 +64,14 @@ export async function startServices(needs, say) {
     throw error;
   }
   return { env, stop };
+}
+
+/** The tests start it themselves, each its own (libs/testing/src/registry.ts). Out: its path. */
+async function ensureRegistry(machine, say) {
+  const { findProgram } = await import(`${PARTS}/machine.js`);
+  const { install } = await import(`${PARTS}/debian.js`);
+  const find = () => findProgram('docker-registry') ?? findProgram('registry');
+  const why = 'docker-registry is missing (or set KILNYARD_TEST_REGISTRY to the program of CNCF Distribution)';
+  if (find() === undefined) await install(machine, ['docker-registry'], why, say);
+  return find();
 }

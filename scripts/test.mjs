@@ -22,9 +22,9 @@ const SUITES = ['check', 'unit', 'db', 'scenario', 'docker'];
 const NEEDS = {
   check: [],
   unit: [],
-  db: ['database', 'redis'],
+  db: ['database', 'redis', 's3'],
   scenario: ['database', 'redis', 'docker'],
-  docker: ['docker', 'database', 'redis'],
+  docker: ['docker', 'database', 'redis', 's3', 'registry'],
 };
 /** Suites that share a Redis (one spec empties it) or an engine run one file at a time. */
 const WORKERS = { unit: 2, db: 1, scenario: 1, docker: 1 };

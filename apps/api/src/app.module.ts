@@ -119,8 +119,8 @@ function own(): Provider[] {
     {
       provide: HealthChecks,
       inject: [CONNECTIONS, WorkersStore],
-      useFactory: ({ database, queue, settings }: Connections, workers: WorkersStore) =>
-        new HealthChecks(checksOf({ database, queue, workers, dataDir: settings.storage.dataDir })),
+      useFactory: ({ database, queue, blobs, settings }: Connections, workers: WorkersStore) =>
+        new HealthChecks(checksOf({ database, queue, workers, blobs, dataDir: settings.storage.dataDir })),
     },
     {
       provide: OpenStreams,

@@ -1,10 +1,11 @@
 // Brings the API up and takes it down again, in order. Used by main.ts, by `npm start` and by the scenario tests.
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { DiskBlobs } from '#blobs/disk-blobs.js';
+import { resolve } from 'node:path';
+import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
+import { redisPlace } from '#queue/redis-settings.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
@@ -66,18 +67,20 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
   opened.push(() => database.close());
   const listener = await Listener.start(databaseUrl);
   opened.push(() => listener.close());
-  const queue = new BuildQueue({ redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix });
+  const queue = new BuildQueue(redisPlace(settings.redis));
   opened.push(() => queue.close());
-  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
+  const blobs = await openBlobs(settings.storage, dataDir);
+  opened.push(async () => blobs.close());
+  await checkStorage(blobs, (error) => logger.warn('the storage does not answer yet', { error }));
   const metrics = new Metrics({ process: true });
   return { settings, database, listener, queue, blobs, masterKey, logger, metrics };
 }
 
-/** What keeps rows and queue in order, for when no worker is there to do it. */
-function upkeepOf({ database, queue, settings, logger }: Connections): Rounds {
+/** What ends builds that no worker will end, for when no worker is there to do it. */
+function upkeepOf({ database, settings, logger }: Connections): Rounds {
   const { leaseMs, hostLostMs } = settings.worker;
   const builds = new BuildsStore(database);
-  const rows = new RowUpkeep({ builds, queue, logger, leaseMs, hostLostMs, graceAtStart: true });
+  const rows = new RowUpkeep({ builds, logger, leaseMs, hostLostMs, graceAtStart: true });
   return new Rounds(() => rows.round());
 }
 

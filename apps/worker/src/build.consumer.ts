@@ -1,6 +1,7 @@
 // One turn of a slot: claims what may run next, and runs it, until there is nothing to claim.
-import type { ClaimedBuild, Lease } from '#core/build.js';
+import type { ClaimedBuild } from '#core/build.js';
 import { Fault, Interrupt } from '#core/errors.js';
+import { fleetOf, requiresOf, type Carried } from '#core/fleet.js';
 import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
 import { isFinal } from '#core/phase.js';
@@ -28,13 +29,14 @@ export interface TurnOptions {
   logLimits: { maxLineBytes: number; maxBuildBytes: number; flushMs: number };
   privilegedProjects: readonly string[];
   slots: number;
+  carried: Carried;
   builds: BuildsStore;
   listener: Listener;
   clock: Clock;
   logger: Logger;
   portsFor: (claimed: ClaimedBuild) => Omit<RunPorts, 'observer'>;
-  /** Wakes a free slot of any worker. Errors: Fault QUEUE_UNAVAILABLE. */
-  wake: () => Promise<void>;
+  /** Wakes a free slot of a worker of this fleet. Errors: Fault QUEUE_UNAVAILABLE. */
+  wake: (fleet: string) => Promise<void>;
   /** False while the worker should take nothing: it drains, or its engine does not answer. */
   mayTake: () => boolean;
 }
@@ -82,15 +84,16 @@ export class BuildTurns {
     for (const run of this.runs.values()) run.abort(new Interrupt('drain'));
   }
 
-  /** Takes builds one after the other until none may run. Never more at once than there are slots. */
-  async turn(): Promise<void> {
+  /** Takes builds one after the other until none may run. Never more at once than there are slots. `took` hears of each one taken. */
+  async turn(took?: () => void): Promise<void> {
     if (this.turns + this.adopted.size >= this.options.slots) return;
     this.turns += 1;
     try {
       while (this.options.mayTake() && this.turns + this.adopted.size <= this.options.slots) {
-        const { builds, workerId, leaseMs, host } = this.options;
-        const claimed = await builds.claimNext({ workerId, leaseMs, host });
+        const { builds, workerId, leaseMs, host, carried } = this.options;
+        const claimed = await builds.claimNext({ workerId, leaseMs, host, carried });
         if (claimed === null) return;
+        took?.();
         await this.inContext(claimed);
       }
     } finally {
@@ -140,7 +143,8 @@ export class BuildTurns {
     }
   }
 
-  private async after({ lease, adopted }: ClaimedBuild, end: RunEnd): Promise<void> {
+  private async after(claimed: ClaimedBuild, end: RunEnd): Promise<void> {
+    const { lease, adopted } = claimed;
     const { builds, logger } = this.options;
     switch (end) {
       case 'HANDED_OVER':
@@ -149,27 +153,27 @@ export class BuildTurns {
         await builds.release(lease);
         return logger.info('build handed over');
       case 'NOT_STARTED':
-        return this.gaveBack(lease, await builds.giveBack(lease, NOT_STARTED, adopted !== null));
+        return this.gaveBack(claimed, await builds.giveBack(lease, NOT_STARTED, adopted !== null));
       case 'RETRIED':
-        return this.retried(lease);
+        return this.retried(claimed);
       default:
         this.metrics?.ended(end);
         return logger.info('build ended', { status: end });
     }
   }
 
-  private async gaveBack(lease: Lease, { status }: BuildState): Promise<void> {
-    if (!isFinal(status)) return this.retried(lease);
+  private async gaveBack(claimed: ClaimedBuild, { status }: BuildState): Promise<void> {
+    if (!isFinal(status)) return this.retried(claimed);
     this.metrics?.ended(status);
     this.options.logger.info('build ended', { status });
   }
 
   /** Back in the queue for another attempt: any free slot takes it at once, this one when no other does. */
-  private async retried({ attempt }: Lease): Promise<void> {
+  private async retried({ build, lease: { attempt } }: ClaimedBuild): Promise<void> {
     this.metrics?.retried.inc();
     this.options.logger.info('build went back to the queue for another attempt', { attempt });
     try {
-      await this.options.wake();
+      await this.options.wake(fleetOf(requiresOf(build.settings.environment)));
     } catch (error) {
       this.options.logger.warn('a retry waits for the sweep, since the queue took no wake-up', { error });
     }

@@ -1,18 +1,26 @@
 // Says that this worker is there, and how it is: ACTIVE, DRAINING, or DEGRADED with the reason.
 import { hostname } from 'node:os';
+import type { Carried } from '#core/fleet.js';
 import type { WorkerId } from '#core/ids.js';
 import type { WorkerInfo } from '#core/worker.js';
+import { messageOf } from '#core/errors.js';
 import type { Backend } from '#engine/backend/backend.js';
+import { sayDisk } from '#engine/backend/disk-space.js';
 import type { Logger } from '#observe/logger.js';
 import type { WorkersStore } from '#store/workers.store.js';
 
 const BEAT_MS = 5_000;
+const LOOK_MS = 1_000;
 
 export class Heartbeat {
   private timer: NodeJS.Timeout | null = null;
   private readonly startedAt = new Date();
   private engine = { ok: false, message: 'the engine was not asked yet' };
   private draining = false;
+  private answers = false;
+  private short: string[] = [];
+  private looking = false;
+  private beatAt = -Infinity;
 
   constructor(
     private readonly options: {
@@ -21,29 +29,40 @@ export class Heartbeat {
       host: string;
       version: string;
       slots: number;
+      carried: Carried;
       running: () => number;
       backend: Backend;
+      /** Of each disk: with less free no builds are taken. */
+      minFreeBytes: number;
       workers: WorkersStore;
       logger: Logger;
+      /** Further facts for the message: what is not as the operator wants it, and keeps no build from running. */
+      notes?: () => readonly string[];
     },
   ) {}
 
   /** False while no build should be taken. */
   get takes(): boolean {
-    return this.engine.ok && !this.draining;
+    return this.usable && !this.draining;
+  }
+
+  private get usable(): boolean {
+    return this.engine.ok && this.short.length === 0;
   }
 
   get info(): WorkerInfo {
-    const { workerId, version, slots, running } = this.options;
+    const { workerId, version, slots, carried, running } = this.options;
     return {
       id: workerId,
       hostname: hostname(),
       host: this.options.host,
       version,
       slots,
+      fleet: carried.fleet,
+      labels: [...carried.labels],
       running: running(),
-      state: this.draining ? 'DRAINING' : this.engine.ok ? 'ACTIVE' : 'DEGRADED',
-      message: this.engine.message,
+      state: this.draining ? 'DRAINING' : this.usable ? 'ACTIVE' : 'DEGRADED',
+      message: [...this.short, this.engine.message, ...(this.options.notes?.() ?? [])].join('; '),
       startedAt: this.startedAt,
       seenAt: new Date(),
     };
@@ -52,7 +71,8 @@ export class Heartbeat {
   /** Resolves after the first beat. */
   async start(): Promise<void> {
     await this.beat();
-    this.timer = setInterval(() => void this.beat(), BEAT_MS).unref();
+    this.answers = await this.options.backend.answers();
+    this.timer = setInterval(() => void this.pulse(), LOOK_MS).unref();
   }
 
   async drain(): Promise<void> {
@@ -70,16 +90,48 @@ export class Heartbeat {
     }
   }
 
+  /** Looks every second, writes every five, and at once when the engine goes or comes or a disk runs short. */
+  private async pulse(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      const answers = await this.options.backend.answers();
+      const short = await this.shortDisks();
+      const changed = answers !== this.answers || short.length !== this.short.length;
+      this.answers = answers;
+      if (changed || performance.now() - this.beatAt >= BEAT_MS) await this.beat();
+    } finally {
+      this.looking = false;
+    }
+  }
+
   private async beat(): Promise<void> {
-    const before = this.engine;
+    this.beatAt = performance.now();
+    const before = this.usable;
     const { ok, message } = await this.options.backend.health();
     this.engine = { ok, message };
-    if (before.ok !== ok)
-      this.options.logger[ok ? 'info' : 'error'](ok ? 'engine ready' : 'engine not usable', { engine: message });
+    this.short = await this.shortDisks();
+    if (before !== this.usable)
+      this.options.logger[this.usable ? 'info' : 'error'](this.usable ? 'ready for builds' : 'takes no builds', {
+        engine: message,
+        disks: this.short,
+      });
     try {
       await this.options.workers.beat(this.info);
     } catch (error) {
       this.options.logger.warn('a heartbeat was not written', { error });
+    }
+  }
+
+  private async shortDisks(): Promise<string[]> {
+    const { backend, minFreeBytes } = this.options;
+    try {
+      const short = (await backend.disks()).filter(({ freeBytes }) => freeBytes < minFreeBytes);
+      return short.map(
+        (disk) => `no builds are taken for want of disk (${sayDisk(disk)}; KILNYARD_MIN_FREE_BYTES is ${minFreeBytes})`,
+      );
+    } catch (error) {
+      return [`no builds are taken: the disks cannot be looked at: ${messageOf(error)}`];
     }
   }
 }

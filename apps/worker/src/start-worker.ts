@@ -5,10 +5,11 @@ import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { DiskBlobs } from '#blobs/disk-blobs.js';
+import { checkStorage, openBlobs } from '#blobs/open-blobs.js';
 import type { Settings } from '#config/settings.js';
 import type { Clock } from '#core/clock.js';
 import { Fault } from '#core/errors.js';
+import { readCarried } from '#core/fleet.js';
 import { asWorkerId, type WorkerId } from '#core/ids.js';
 import type { Backend } from '#engine/backend/backend.js';
 import { DockerBackend } from '#engine/backend/docker/docker-backend.js';
@@ -16,6 +17,7 @@ import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildConsumer } from '#queue/consumer.js';
 import { BuildQueue } from '#queue/producer.js';
+import { redisPlace } from '#queue/redis-settings.js';
 import { SourceFetcherService } from '#source/source-fetcher.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { CacheEntriesStore } from '#store/cache-entries.store.js';
@@ -43,7 +45,9 @@ import { StoreSecrets } from './ports/store-secrets.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
+import { WarmImages } from './warm-images.js';
 import { serveWorker } from './worker-http.js';
+import { WakeUps } from './wake-ups.js';
 import { WorkerMetrics } from './worker-metrics.js';
 
 export const WORKER_SECTIONS = [
@@ -76,7 +80,7 @@ export interface RunningWorker {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Errors: Fault when the database does not answer; Refusal for a wrong master key. `backend` stands in for Docker and `clock` for the real one in scenarios. */
+/** Errors: Fault when the database does not answer or the storage refuses us; Refusal for a wrong master key or bucket settings. `backend` stands in for Docker and `clock` for the real one in scenarios. */
 export async function startWorker(
   settings: WorkerSettings,
   over: { backend?: Backend; logger?: Logger; clock?: Clock } = {},
@@ -86,20 +90,23 @@ export async function startWorker(
   const dataDir = resolve(settings.storage.dataDir);
   await mkdir(join(dataDir, 'temp'), { recursive: true });
   const masterKey = readMasterKey(settings.storage);
+  const redis = redisPlace(settings.redis);
+  const blobs = await openBlobs(settings.storage, dataDir);
+  await checkStorage(blobs, (error) => logger.warn('the storage does not answer yet', { error }));
   const database = await Database.connect({ url: settings.database.databaseUrl, pool: settings.database.databasePool });
   const listener = await Listener.start(settings.database.databaseUrl);
   const docker = over.backend
     ? null
     : await dockerBackend(settings, dataDir, logger, (hit) => workerMetrics.waitingTaken(hit));
   const backend: Backend = over.backend ?? docker!;
-  const queue = new BuildQueue({ ...queueSettings(settings), onError: (error) => logger.warn('queue', { error }) });
+  const queue = new BuildQueue({ ...redis, onError: (error) => logger.warn('queue', { error }) });
   const builds = new BuildsStore(database);
   const awayMs = settings.worker.databaseAwayMs;
   const logs = new LogsStore(database, { appendRetryMs: awayMs });
   const host = await instanceId(dataDir);
+  const carried = readCarried(settings.worker.workerFleet, settings.worker.workerLabels);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
-  const blobs = new DiskBlobs({ root: join(dataDir, 'blobs') });
   const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
   const uploads = new UploadsStore(database);
   const workers = new WorkersStore(database);
@@ -136,6 +143,7 @@ export async function startWorker(
     },
     privilegedProjects: settings.docker.privilegedProjects,
     slots: settings.worker.workerSlots,
+    carried,
     builds,
     listener,
     clock,
@@ -157,7 +165,7 @@ export async function startWorker(
           ? null
           : new BlobCache(blobs, entries, build.projectId),
     }),
-    wake: () => queue.wake(),
+    wake: (fleet) => queue.wake(fleet),
     mayTake: () => heartbeat.takes,
   });
   const workerMetrics = new WorkerMetrics(metrics, {
@@ -171,11 +179,15 @@ export async function startWorker(
     host,
     version: VERSION,
     slots: settings.worker.workerSlots,
+    carried,
     running: () => turns.running,
     backend,
     workers,
     logger,
+    minFreeBytes: settings.worker.minFreeBytes,
+    notes: () => warmImages.notes,
   });
+  const warmImages = new WarmImages({ backend, logger, images: settings.docker.warmImages });
   const liveness = await Liveness.start(dataDir, id, () => turns.names());
   const adoption = new Adoption({
     workerId: id,
@@ -190,15 +202,25 @@ export async function startWorker(
     mayTake: () => heartbeat.takes,
   });
   const consumer = new BuildConsumer({
-    ...queueSettings(settings),
+    ...redis,
+    fleet: carried.fleet,
     slots: settings.worker.workerSlots,
-    run: () => turns.turn(),
+    run: (_, nudged) => turns.turn(nudged ? () => wakeUps.nudge() : undefined).then(() => wakeUps.passOn()),
     onError: (error) => logger.warn('queue', { error }),
+  });
+  const wakeUps = new WakeUps({
+    carried,
+    builds,
+    listener,
+    logger,
+    freeSlots: () => (heartbeat.takes ? settings.worker.workerSlots - turns.running : 0),
+    nudge: () => consumer.nudge(),
   });
   const sweep = new Sweep({
     builds,
     logs,
-    queue,
+    carried,
+    nudge: () => wakeUps.nudge(),
     backend,
     logger,
     owns: (buildId, attempt) => turns.owns(buildId, attempt),
@@ -229,6 +251,7 @@ export async function startWorker(
     leftovers: backend instanceof DockerBackend ? backend.leftovers : null,
     logger,
   });
+  warmImages.start(settings.docker.warmImagesMs);
   logger.info('worker ready', { slots: settings.worker.workerSlots, engine: heartbeat.info.message });
 
   /** Another worker of this host takes builds: it goes on with ours at once. */
@@ -248,9 +271,11 @@ export async function startWorker(
     logger.info('worker draining', { running: turns.running, graceMs });
     await heartbeat.drain();
     await adoption.stop();
+    wakeUps.stop();
     await consumer.stopTaking();
     await sweep.stop();
     await cleanup.stop();
+    await warmImages.stop();
     const late = new AbortController();
     clock.sleep((await hasSuccessor()) ? 0 : graceMs, late.signal).then(
       () => turns.handOverAll(),
@@ -264,6 +289,7 @@ export async function startWorker(
     await backend.close();
     await listener.close();
     await database.close();
+    blobs.close();
     http?.close();
     logger.info('worker stopped');
   };
@@ -282,10 +308,6 @@ function archiveFormat(format: string): 'zip' | 'tar.gz' {
   throw new Fault('INTERNAL', `an upload of the unknown format ${format}`);
 }
 
-function queueSettings(settings: WorkerSettings): { redisUrl: string; prefix: string } {
-  return { redisUrl: settings.redis.redisUrl, prefix: settings.redis.queuePrefix };
-}
-
 async function dockerBackend(
   settings: WorkerSettings,
   dataDir: string,
@@ -302,6 +324,15 @@ async function dockerBackend(
     requireFirewall: docker.requireFirewall,
     firewallImage: docker.defaultImage,
     spoolLimitBytes: docker.spoolLimitBytes,
+    images: {
+      registryAuthFile: docker.registryAuthFile,
+      limits: {
+        timeoutMs: docker.imagePullTimeoutMs,
+        stallMs: docker.imagePullStallMs,
+        attempts: docker.imagePullAttempts,
+      },
+      accessCacheMs: docker.imageAccessMs,
+    },
     waiting: {
       max: docker.waitingMax,
       idleMs: docker.waitingIdleMs,

@@ -1,8 +1,8 @@
 // Mends what differs between the queue, the rows and the engine. Every worker does it, on a timer; each part is idempotent. What needs
 // no engine stands in libs/upkeep, since the API does it too.
+import type { Carried } from '#core/fleet.js';
 import type { Backend } from '#engine/backend/backend.js';
 import type { Logger } from '#observe/logger.js';
-import type { BuildQueue } from '#queue/producer.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { IdempotencyStore } from '#store/idempotency.store.js';
 import type { LogsStore } from '#store/logs.store.js';
@@ -14,7 +14,9 @@ const DAY_MS = 86_400_000;
 export interface SweepOptions {
   builds: BuildsStore;
   logs: LogsStore;
-  queue: BuildQueue;
+  carried: Carried;
+  /** Lets the free slots of this worker look for a build. */
+  nudge: () => void;
   backend: Backend;
   logger: Logger;
   /** This worker runs that attempt now. */
@@ -53,6 +55,7 @@ export class Sweep {
   /** One sweep. A part that fails is told and does not keep the others from their work. */
   async sweep(): Promise<void> {
     await this.rows.round();
+    await this.part('waiting builds', () => this.look());
     if (this.round % this.options.everySlow === 0) await this.slowParts(new Date());
     this.round += 1;
   }
@@ -63,6 +66,12 @@ export class Sweep {
     await this.part('liveness sockets', () => this.options.tidySockets());
     await this.part('partitions', () => logs.ensurePartitions([now, new Date(now.getTime() + DAY_MS)]));
     await this.part('idempotency keys', () => idempotency.expire(now, idempotencyMs));
+  }
+
+  /** What could start here and has not, for instance while Redis was away: our free slots look, and each other worker's sweep for its own. */
+  private async look(): Promise<void> {
+    const { builds, carried, nudge } = this.options;
+    if (await builds.hasClaimable(carried)) nudge();
   }
 
   /** Containers that no running build owns. What other workers on this engine run is asked of the database first. */

@@ -160,6 +160,11 @@ export function describeBlobs(name: string, start: () => Promise<BlobsUnderTest>
       await expect(blobs.delete(key)).rejects.toThrow('not a blob key');
     });
 
+    it('looks after itself: a check that passes, nothing abandoned', async () => {
+      await expect(blobs.check()).resolves.toBeUndefined();
+      expect(await blobs.removeAbandoned(60_000)).toBe(0);
+    });
+
     it('does not delete everything by an empty prefix', async () => {
       await expect(blobs.deletePrefix('')).rejects.toThrow('a prefix is needed');
     });

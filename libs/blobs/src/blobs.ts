@@ -1,4 +1,4 @@
-// Where artifacts, caches, uploads and sealed logs lie: one contract, disk now, S3 beside it when there is more than one host.
+// Where artifacts, caches, uploads and sealed logs lie: one contract; on the local disk, or in a bucket when there is more than one host.
 
 export interface BlobInfo {
   key: string;
@@ -11,9 +11,15 @@ export interface BlobInfo {
  * An object appears whole or not at all.
  */
 export abstract class Blobs {
-  /** Stores a stream. Errors: Fault STORAGE_FULL; the source's own error; the signal's reason. Nothing is left behind on any of them. */
+  /**
+   * Stores a stream. Errors: Fault STORAGE_FULL, STORAGE_UNAVAILABLE; the source's own error; the signal's reason, until the object is
+   * being made visible. Nothing is left behind on any of them.
+   */
   abstract put(key: string, data: NodeJS.ReadableStream, signal?: AbortSignal): Promise<BlobInfo & { md5: string }>;
-  /** `range`: first and last byte, inclusive. Errors: Refusal NOT_FOUND. */
+  /**
+   * `range`: first and last byte, inclusive. Errors: Refusal NOT_FOUND, RANGE_NOT_SATISFIABLE; Fault STORAGE_UNAVAILABLE, also later
+   * on the stream. A stream that nobody reads to its end must be destroyed: it holds a file or a connection.
+   */
   abstract get(key: string, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream>;
   /** Size in bytes, or null when there is none. */
   abstract stat(key: string): Promise<{ sizeBytes: number } | null>;
@@ -23,4 +29,10 @@ export abstract class Blobs {
   abstract delete(key: string): Promise<void>;
   /** Deletes everything under a prefix. */
   abstract deletePrefix(prefix: string): Promise<void>;
+  /** Looks whether objects can be stored at all. Errors: Fault STORAGE_UNAVAILABLE; `retryable` is false where settings are wrong. */
+  abstract check(): Promise<void>;
+  /** Removes what puts of dead processes left unfinished. Out: how many. Give it more than the longest put takes. */
+  abstract removeAbandoned(olderThanMs: number): Promise<number>;
+  /** Lets go of idle connections. */
+  abstract close(): void;
 }

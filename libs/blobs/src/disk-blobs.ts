@@ -2,10 +2,22 @@
 // Several processes may use one root. A key and a prefix of the same name cannot both be on disk (`a` beside `a/b`).
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import {
+  access,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
-import { Fault, Refusal } from '#core/errors.js';
+import { Fault, isNoSpace, messageOf, Refusal } from '#core/errors.js';
 import { checkKey, checkPrefix } from './blob-key.js';
 import { Blobs, type BlobInfo } from './blobs.js';
 
@@ -35,7 +47,7 @@ export class DiskBlobs extends Blobs {
     } catch (thrown) {
       (data as Readable).destroy();
       await rm(temp, { force: true });
-      throw asStorageFault(signal?.aborted ? signal.reason : thrown, key);
+      throw await this.asStorageFault(signal?.aborted ? signal.reason : thrown, key);
     }
   }
 
@@ -89,7 +101,20 @@ export class DiskBlobs extends Blobs {
     await this.removeEmptyFolders(dirname(folder));
   }
 
-  /** Removes what puts of dead processes left in `tmp/`. Out: how many. Give it more than the longest put takes. */
+  async check(): Promise<void> {
+    try {
+      await mkdir(this.temp, { recursive: true });
+      await access(this.temp, constants.W_OK);
+    } catch (thrown) {
+      const message = `the folder of artifacts and caches cannot be written: ${messageOf(thrown)}`;
+      throw new Fault('STORAGE_UNAVAILABLE', message, { cause: thrown });
+    }
+  }
+
+  close(): void {
+    // every file is closed with its stream
+  }
+
   async removeAbandoned(olderThanMs: number): Promise<number> {
     let removed = 0;
     for (const name of await readdir(this.temp).catch(() => [])) {
@@ -99,6 +124,21 @@ export class DiskBlobs extends Blobs {
       removed += 1;
     }
     return removed;
+  }
+
+  private async asStorageFault(thrown: unknown, key: string): Promise<unknown> {
+    if (!isNoSpace(thrown)) return thrown;
+    const { bavail, blocks, bsize } = await statfs(this.temp);
+    const [free, total] = [bavail, blocks].map((count) => Math.floor((count * bsize) / 1024 ** 2));
+    return new Fault(
+      'STORAGE_FULL',
+      `The artifact storage is full (${free} of ${total} MiB free): no room for ${key}`,
+      {
+        cause: thrown,
+        retryable: true,
+        details: { disk: 'storage' },
+      },
+    );
   }
 
   /** Makes the object visible: one rename, then the folder's own entry is made durable. */
@@ -217,12 +257,6 @@ async function syncFolder(folder: string): Promise<void> {
 
 function partsOf(folder: string): string[] {
   return folder.split('/').filter((part) => part !== '' && part !== '.');
-}
-
-function asStorageFault(thrown: unknown, key: string): unknown {
-  const code = (thrown as NodeJS.ErrnoException | null)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return thrown;
-  return new Fault('STORAGE_FULL', `no space left to store ${key}`, { cause: thrown, retryable: true });
 }
 
 function missingAsNull(thrown: NodeJS.ErrnoException): null {

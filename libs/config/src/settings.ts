@@ -52,13 +52,53 @@ export const SECTIONS = {
       default: 'redis://127.0.0.1:6379',
       about: 'Redis, the wake-ups; it may be emptied at any moment.',
     },
+    REDIS_MODE: {
+      schema: z.enum(['single', 'sentinel', 'cluster']),
+      default: 'single',
+      about:
+        'One server, Sentinels that know the master, or a cluster; of REDIS_URL, user, password and TLS count in each.',
+    },
+    REDIS_NODES: {
+      schema: list,
+      default: '',
+      about: "host:port of the Sentinels, or of some of the cluster's nodes; not for mode single.",
+    },
+    REDIS_SENTINEL_MASTER: { schema: text, default: 'mymaster', about: 'Name of the master with the Sentinels.' },
+    REDIS_SENTINEL_PASSWORD: { schema: z.string(), default: '', about: 'Password of the Sentinels; empty: none.' },
+    REDIS_CA_FILE: {
+      schema: z.string(),
+      default: '',
+      about:
+        'PEM file of the authority that signed the certificates of a rediss:// server; empty: those that Node trusts.',
+    },
     QUEUE_PREFIX: { schema: text, default: 'kilnyard', about: 'Prefix of all keys in Redis.' },
   },
   storage: {
     DATA_DIR: {
       schema: text,
       default: '.kilnyard',
-      about: 'Folder for artifacts, caches, uploads, mirrors and workspaces.',
+      about: 'Folder for mirrors and workspaces, and, with BLOBS=disk, for artifacts, caches and uploads.',
+    },
+    BLOBS: {
+      schema: z.enum(['disk', 's3']),
+      default: 'disk',
+      about:
+        'Where artifacts, caches and uploads lie: in DATA_DIR, or in a bucket that workers on several hosts share.',
+    },
+    S3_ENDPOINT: { schema: z.string(), default: '', about: 'URL of the S3-compatible server; empty: AWS.' },
+    S3_REGION: { schema: text, default: 'us-east-1', about: 'Region of the bucket.' },
+    S3_BUCKET: { schema: z.string(), default: '', about: 'The bucket, which must exist; needed with BLOBS=s3.' },
+    S3_PREFIX: { schema: z.string(), default: '', about: 'Put before every key in the bucket.' },
+    S3_ACCESS_KEY_ID: {
+      schema: z.string(),
+      default: '',
+      about: "Key id for the bucket; empty: the AWS SDK's own chain (its variables, its files, the instance's role).",
+    },
+    S3_SECRET_ACCESS_KEY: { schema: z.string(), default: '', about: 'The secret of S3_ACCESS_KEY_ID.' },
+    S3_PATH_STYLE: {
+      schema: z.enum(['auto', 'true', 'false']),
+      default: 'auto',
+      about: "Bucket in the URL's path and not in its host name; auto: with S3_ENDPOINT.",
     },
     MASTER_KEY: {
       schema: z.string(),
@@ -73,6 +113,17 @@ export const SECTIONS = {
   },
   worker: {
     WORKER_SLOTS: { schema: whole(1, 256), default: '2', about: 'Builds that a worker runs at once.' },
+    WORKER_FLEET: {
+      schema: z.string().trim(),
+      default: '',
+      about:
+        'Fleet that this worker is set aside for: it runs builds that ask for it and no others; empty: the common pool.',
+    },
+    WORKER_LABELS: {
+      schema: list,
+      default: '',
+      about: 'What this worker has, for builds that ask for it, such as `gpu,arch=arm64`.',
+    },
     WORKER_METRICS_PORT: {
       schema: whole(0, 65535),
       default: '0',
@@ -82,6 +133,11 @@ export const SECTIONS = {
       schema: whole(5_000, 600_000),
       default: '45000',
       about: 'How long a claim holds without being renewed.',
+    },
+    MIN_FREE_BYTES: {
+      schema: whole(0, 2 ** 50),
+      default: '1073741824',
+      about: "Free space of the data folder's and the engine's disk below which a worker takes no builds.",
     },
     HOST_LOST_MS: {
       schema: whole(0, 86_400_000),
@@ -133,6 +189,41 @@ export const SECTIONS = {
       schema: whole(2 ** 20, 2 ** 40),
       default: '268435456',
       about: 'Output not yet stored at which a build is paused until it is.',
+    },
+    REGISTRY_AUTH_FILE: {
+      schema: z.string(),
+      default: '',
+      about: "Credentials of registries for all projects, in the form of Docker's config.json; empty: none.",
+    },
+    IMAGE_PULL_TIMEOUT_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '1800000',
+      about: 'How long pulling an image may take, its retries with it.',
+    },
+    IMAGE_PULL_STALL_MS: {
+      schema: whole(1_000, 3_600_000),
+      default: '120000',
+      about: 'A pull that hears nothing from the registry for so long is cut and tried again.',
+    },
+    IMAGE_PULL_ATTEMPTS: {
+      schema: whole(1, 20),
+      default: '4',
+      about: 'How often a registry in trouble is asked in all; a refusal is not asked again.',
+    },
+    IMAGE_ACCESS_MS: {
+      schema: whole(0, 3_600_000),
+      default: '60000',
+      about: "How long a registry's yes to a private image on this host holds for the same credential.",
+    },
+    WARM_IMAGES: {
+      schema: list,
+      default: '',
+      about: 'Images that a worker pulls at its start and keeps up to date.',
+    },
+    WARM_IMAGES_MS: {
+      schema: whole(10_000, 604_800_000),
+      default: '3600000',
+      about: 'How often the warm images are looked after.',
     },
     WAITING_MAX: {
       schema: whole(0, 1_000),
@@ -303,7 +394,7 @@ export class SettingsError extends Error {
 /**
  * Reads the named sections from the environment.
  * In: variables by name (process.env). Out: frozen settings, camelCase (`KILNYARD_LEASE_MS` is `worker.leaseMs`).
- * Errors: SettingsError with every wrong value; a value is never printed when its name says KEY, TOKEN, SECRET or URL.
+ * Errors: SettingsError with every wrong value; a value is never printed when its name says KEY, TOKEN, SECRET, PASSWORD or URL.
  */
 export function readSettings<N extends SectionName>(
   env: Readonly<Record<string, string | undefined>>,
@@ -336,5 +427,5 @@ function camel(key: string): string {
 }
 
 function shown(key: string, value: string): string {
-  return /KEY|TOKEN|SECRET|URL/.test(key) ? 'a value that does not fit' : JSON.stringify(value.slice(0, 100));
+  return /KEY|TOKEN|SECRET|PASSWORD|URL/.test(key) ? 'a value that does not fit' : JSON.stringify(value.slice(0, 100));
 }

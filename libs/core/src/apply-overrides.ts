@@ -29,6 +29,8 @@ export function applyOverrides(project: ProjectSettings, over: BuildOverrides): 
   if (over.imagePullCredentialsTypeOverride !== undefined)
     environment.imagePullCredentialsType = over.imagePullCredentialsTypeOverride;
   if (over.registryCredentialOverride !== undefined) environment.registryCredential = over.registryCredentialOverride;
+  if (over.fleetOverride !== undefined) environment.fleet = over.fleetOverride;
+  if (over.labelsOverride !== undefined) environment.labels = over.labelsOverride;
 
   const settings: ProjectSettings = { ...project, source, environment };
   settings.secondarySources = over.secondarySourcesOverride ?? project.secondarySources;

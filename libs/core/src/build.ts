@@ -139,11 +139,14 @@ export interface BuildOverrides {
   reportBuildStatusOverride?: boolean;
   /** Kilnyard's own: place in the queue, -100 to 100. */
   priorityOverride?: number;
+  fleetOverride?: { fleetArn: string };
+  /** Kilnyard's own; replaces the project's list. */
+  labelsOverride?: string[];
 }
 
 /** Why a queued build is not running yet; the first rule that holds it. */
 export interface Waiting {
-  reason: 'NO_WORKER' | 'WORKERS_BUSY' | 'PROJECT_LIMIT' | 'NEXT';
+  reason: 'NO_WORKER' | 'NO_MATCHING_WORKER' | 'WORKERS_BUSY' | 'PROJECT_LIMIT' | 'NEXT';
   /** A sentence for a person: which rule, with its figures. */
   message: string;
   /** 1 = next to start. */

@@ -38,6 +38,7 @@ export const FAULT_CODES = [
   'WORKER_LOST',
   'SANDBOX_LOST',
   'STORAGE_FULL',
+  'STORAGE_UNAVAILABLE',
   'BLOB_CORRUPT',
   'INTERNAL',
 ] as const;
@@ -133,6 +134,14 @@ export class Interrupt extends KilnyardError {
   constructor(readonly reason: InterruptReason) {
     super(`the build was interrupted: ${reason}`);
   }
+}
+
+/** Whether a call failed for want of room on a disk (or within a quota), as Node or a program's own words tell it. */
+export function isNoSpace(thrown: unknown): boolean {
+  const { code, stderr } = (thrown ?? {}) as { code?: unknown; stderr?: unknown };
+  return (
+    code === 'ENOSPC' || code === 'EDQUOT' || (typeof stderr === 'string' && /No space left on device/i.test(stderr))
+  );
 }
 
 /** The text of anything thrown, for a message or a log field. */

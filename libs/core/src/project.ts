@@ -70,14 +70,24 @@ export interface EnvironmentVariable {
   type: EnvironmentVariableType;
 }
 
+/** Kilnyard's own. ALWAYS: each build asks the registry what the image's tag means now. */
+export const IMAGE_PULL_POLICIES = ['IF_NOT_PRESENT', 'ALWAYS'] as const;
+export type ImagePullPolicy = (typeof IMAGE_PULL_POLICIES)[number];
+
 export interface ProjectEnvironment {
   type: 'LINUX_CONTAINER';
   image: string;
+  /** Absent: IF_NOT_PRESENT. */
+  imagePullPolicy?: ImagePullPolicy;
   computeType: ComputeType;
   environmentVariables: EnvironmentVariable[];
   privilegedMode: boolean;
   imagePullCredentialsType?: 'CODEBUILD' | 'SERVICE_ROLE';
   registryCredential?: { credential: string; credentialProvider: 'SECRETS_MANAGER' };
+  /** Only workers of this fleet run it; absent: those of the common pool. A name, or CodeBuild's ARN. */
+  fleet?: { fleetArn: string };
+  /** Words that the worker must carry, all of them. Kilnyard's own. */
+  labels?: string[];
 }
 
 export interface Tag {

@@ -9,6 +9,9 @@ export interface WorkerInfo {
   version: string;
   /** Builds that it runs at once. */
   slots: number;
+  /** Set aside for builds that ask for it; empty: the common pool. */
+  fleet: string;
+  labels: string[];
   running: number;
   state: 'ACTIVE' | 'DRAINING' | 'DEGRADED';
   /** What its engine says of itself, or why the worker is not ACTIVE. */

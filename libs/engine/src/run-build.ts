@@ -23,6 +23,7 @@ import type { BuildRequest, BuildRun } from './build-run.js';
 import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
 import { buildspecFailure, downloadSource } from './phases/download-source.js';
+import { checkDisks, withDisks } from './phases/full-disk.js';
 import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
@@ -219,6 +220,12 @@ async function scriptOver(run: BuildRun): Promise<void> {
   patience.abort();
   await late;
   await unlessAborted(run.outputRead!, run.signal);
+  const { pumpEnded } = run.script!;
+  if (pumpEnded === null) return;
+  await checkDisks(run);
+  await run.log.say(
+    `The build ended the process that stores its output (exit status ${pumpEnded}); what came after is missing here`,
+  );
 }
 
 /** A stop or a timeout does not wait for an engine that tells nothing. Errors: the signal's reason; what `work` throws. */
@@ -234,7 +241,7 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 /** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */
 async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> {
   // first cause wins: what broke because of an interrupt is that interrupt
-  const error: unknown = run.signal.aborted ? run.signal.reason : thrown;
+  const error = await withDisks(run, run.signal.aborted ? run.signal.reason : thrown);
   if (error instanceof Interrupt) return interrupted(error.reason);
   if (error instanceof PhaseFailure) return failed(error);
   if (error instanceof Refusal) {

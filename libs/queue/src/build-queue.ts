@@ -1,8 +1,12 @@
 // The queue's names and what lies in it: ids, never the truth (docs/decisions/0001). Shared by producer and consumer.
-import { Redis, type RedisOptions } from 'ioredis';
 import { z } from 'zod';
 
-export const BUILD_QUEUE = 'builds';
+const BUILD_QUEUE = 'builds';
+
+/** One queue for each fleet and one for the common pool (''): an item is a turn, and a turn is lost on a worker of another fleet. */
+export function queueOf(fleet: string): string {
+  return fleet === '' ? BUILD_QUEUE : `${BUILD_QUEUE}-${fleet}`;
+}
 
 /** One queue item: "look for a build to start, this one perhaps". */
 export const buildItem = z.object({ buildId: z.uuid() });
@@ -13,19 +17,3 @@ export const ITEM_NAMES = { build: 'build', wake: 'wake' } as const;
 
 /** How long a call waits for Redis. */
 export const QUEUE_TIMEOUT_MS = 2_000;
-
-/** Longest pause between attempts to reconnect. */
-const MAX_RECONNECT_MS = 2_000;
-
-/**
- * A connection that goes on trying for ever. Trouble shows in the calls that need it; the `error` events only say the same
- * again, so `onError` is for diagnostics.
- */
-export function connectRedis(url: string, options: RedisOptions, onError: (error: Error) => void): Redis {
-  const redis = new Redis(url, {
-    ...options,
-    retryStrategy: (attempt) => Math.min(attempt * 100, MAX_RECONNECT_MS),
-  });
-  redis.on('error', onError);
-  return redis;
-}

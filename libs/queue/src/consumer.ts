@@ -1,8 +1,8 @@
 // Takes items out of the queue: each is a turn of one slot. What to do with a turn (claim and run a build) is the worker's business.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
-import { BUILD_QUEUE, connectRedis, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { connectRedis, keyPrefix, type RedisConnection, type RedisPlace } from './redis-place.js';
 
 /** How long an item at work stays its worker's without being renewed (BullMQ renews it at half that time). */
 const LOCK_MS = 30_000;
@@ -12,30 +12,35 @@ const STALLED_CHECK_MS = 30_000;
 const MAX_STALLED = 1_000;
 
 export class BuildConsumer {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #worker: Worker<unknown, void>;
   readonly #interrupt = new AbortController();
   readonly #turns = new Set<Promise<void>>();
+  readonly #run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
   #closing = false;
 
   /**
-   * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts; what it throws is
+   * In: `slots` = turns at once; `run` does one turn to its end and obeys the signal, which `interrupt` aborts (`nudged`: not by an item); what it throws is
    * told to `onError` and ends the turn, no more. `onError` also hears of trouble with Redis; both only for diagnostics.
    * Takes nothing before `start`. Redis may go away or be emptied: running turns go on, and new items are taken as soon as it is back.
    */
-  constructor(settings: {
-    redisUrl: string;
-    prefix: string;
-    slots: number;
-    run: (signal: AbortSignal) => Promise<void>;
-    onError?: (error: Error) => void;
-  }) {
+  constructor(
+    settings: RedisPlace & {
+      prefix: string;
+      /** Empty or absent: the common pool. */
+      fleet?: string;
+      slots: number;
+      run: (signal: AbortSignal, nudged: boolean) => Promise<void>;
+      onError?: (error: Error) => void;
+    },
+  ) {
     const onError = settings.onError ?? (() => undefined);
+    this.#run = settings.run;
     // BullMQ wants null here: its blocking commands wait as long as it takes.
-    this.#redis = connectRedis(settings.redisUrl, { maxRetriesPerRequest: null }, onError);
-    this.#worker = new Worker(BUILD_QUEUE, () => this.#turn(settings.run), {
+    this.#redis = connectRedis(settings, { maxRetriesPerRequest: null }, onError);
+    this.#worker = new Worker(queueOf(settings.fleet ?? ''), () => this.#turn(false), {
       connection: this.#redis,
-      prefix: settings.prefix,
+      prefix: keyPrefix(settings, settings.prefix),
       concurrency: settings.slots,
       autorun: false,
       lockDuration: LOCK_MS,
@@ -54,6 +59,13 @@ export class BuildConsumer {
   start(): void {
     // Resolves when the worker is closed; its errors come as events too.
     this.#worker.run().catch((error: unknown) => {
+      this.#worker.emit('error', error as Error);
+    });
+  }
+
+  /** Takes a turn without an item, for who was woken in another way: it needs no Redis. Beyond `slots`, `run` must know when it is enough. */
+  nudge(): void {
+    this.#turn(true).catch((error: unknown) => {
       this.#worker.emit('error', error as Error);
     });
   }
@@ -78,9 +90,9 @@ export class BuildConsumer {
     this.#redis.disconnect();
   }
 
-  async #turn(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #turn(nudged: boolean): Promise<void> {
     if (this.#closing) return;
-    const turn = run(this.#interrupt.signal);
+    const turn = this.#run(this.#interrupt.signal, nudged);
     this.#turns.add(turn);
     try {
       await turn;

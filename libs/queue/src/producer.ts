@@ -2,52 +2,54 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { Fault, messageOf } from '#core/errors.js';
-import { BUILD_QUEUE, type BuildItem, buildItem, connectRedis, ITEM_NAMES, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { type BuildItem, buildItem, ITEM_NAMES, queueOf, QUEUE_TIMEOUT_MS } from './build-queue.js';
+import { connectRedis, keyPrefix, type RedisConnection, type RedisPlace } from './redis-place.js';
 
 /** The item goes when it is done, so that the same build can be added again. */
 const ITEM_OPTIONS = { removeOnComplete: true, removeOnFail: true } as const;
 
+type Items = Queue<BuildItem | Record<string, never>, void>;
+
 export class BuildQueue {
-  readonly #redis: Redis;
-  readonly #queue: Queue<BuildItem | Record<string, never>, void>;
+  readonly #redis: RedisConnection;
+  /** By fleet. */
+  readonly #queues = new Map<string, Items>();
+  readonly #prefix: string;
+  readonly #onError: (error: Error) => void;
 
   /** In: `prefix` of all keys in Redis; `onError` hears of connection trouble, for diagnostics. Does not wait for Redis. */
-  constructor(settings: { redisUrl: string; prefix: string; onError?: (error: Error) => void }) {
+  constructor(settings: RedisPlace & { prefix: string; onError?: (error: Error) => void }) {
     const onError = settings.onError ?? (() => undefined);
     this.#redis = connectRedis(
-      settings.redisUrl,
+      settings,
       // No queue of commands while Redis is away: what cannot be said now is not worth saying later.
       { enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: QUEUE_TIMEOUT_MS },
       onError,
     );
-    this.#queue = new Queue(BUILD_QUEUE, {
-      connection: this.#redis,
-      prefix: settings.prefix,
-      skipMetasUpdate: true,
-    });
-    this.#queue.on('error', onError);
+    this.#prefix = keyPrefix(settings, settings.prefix);
+    this.#onError = onError;
+    this.queue('');
   }
 
   /**
-   * Adds a build's item; one that is there already stays the only one.
+   * Adds a build's item to the queue of its fleet; one that is there already stays the only one.
    * Errors: Fault QUEUE_UNAVAILABLE (retryable) when Redis does not answer within QUEUE_TIMEOUT_MS.
    */
-  async add(buildId: string): Promise<void> {
+  async add(buildId: string, fleet = ''): Promise<void> {
     const item = buildItem.parse({ buildId });
-    await this.within(() => this.#queue.add(ITEM_NAMES.build, item, { ...ITEM_OPTIONS, jobId: buildId }));
+    await this.within(() => this.queue(fleet).add(ITEM_NAMES.build, item, { ...ITEM_OPTIONS, jobId: buildId }));
   }
 
   /**
-   * Wakes one free slot to look for a build, where none is about to be woken already. For builds whose own item is spent: taken
+   * Wakes one free slot of the fleet to look for a build, where none is about to be woken already. For builds whose own item is spent: taken
    * while their project was at its limit, or at work on another build just now (an item is a turn, not a build).
    * Errors: as add.
    */
-  async wake(): Promise<void> {
+  async wake(fleet = ''): Promise<void> {
     await this.within(async () => {
-      if ((await this.#queue.getWaitingCount()) > 0) return;
-      await this.#queue.add(ITEM_NAMES.wake, {}, { ...ITEM_OPTIONS, jobId: `wake-${randomUUID()}` });
+      if ((await this.queue(fleet).getWaitingCount()) > 0) return;
+      await this.queue(fleet).add(ITEM_NAMES.wake, {}, { ...ITEM_OPTIONS, jobId: `wake-${randomUUID()}` });
     });
   }
 
@@ -56,16 +58,30 @@ export class BuildQueue {
     await this.within(() => this.#redis.ping());
   }
 
-  /** Items that wait, and items at work. Errors: as add. */
-  async counts(): Promise<{ waiting: number; active: number }> {
-    const counts = await this.within(() => this.#queue.getJobCounts('waiting', 'active'));
+  /** Items that wait, and items at work, of one fleet. Errors: as add. */
+  async counts(fleet = ''): Promise<{ waiting: number; active: number }> {
+    const counts = await this.within(() => this.queue(fleet).getJobCounts('waiting', 'active'));
     return { waiting: counts.waiting ?? 0, active: counts.active ?? 0 };
   }
 
   async close(): Promise<void> {
     // Closing waits for nothing of ours: with Redis away it fails, and the connection is cut below either way.
-    await this.#queue.close().catch(() => undefined);
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close().catch(() => undefined)));
     this.#redis.disconnect();
+  }
+
+  /** Fleets are few, and all share the connection. */
+  private queue(fleet: string): Items {
+    const known = this.#queues.get(fleet);
+    if (known !== undefined) return known;
+    const queue: Items = new Queue(queueOf(fleet), {
+      connection: this.#redis,
+      prefix: this.#prefix,
+      skipMetasUpdate: true,
+    });
+    queue.on('error', this.#onError);
+    this.#queues.set(fleet, queue);
+    return queue;
   }
 
   /** Waits for the connection (a fresh queue has none yet) and does the work, all of it within QUEUE_TIMEOUT_MS. */

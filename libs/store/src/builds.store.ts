@@ -9,6 +9,7 @@ import type {
   Lease,
   Waiting,
 } from '#core/build.js';
+import { NOTHING_CARRIED, type Carried } from '#core/fleet.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
 import type { BuildStatus, PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
@@ -22,9 +23,10 @@ import { earlierAttempts } from './earlier-attempts.js';
 import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
 import type { Prisma } from './generated/client.js';
 import * as leased from './leased-writes.js';
+import { WAKE_CHANNEL } from './listen.js';
 import { sealAbandonedLogs } from './log-seal.js';
 import { cursorId, cursorTime, type Page, readCursor, toPage } from './page.js';
-import { PICK } from './pick.js';
+import { CLAIMABLE_ELSEWHERE, PICK, pickValues, withPickPlan } from './pick.js';
 import { whatItWaitsFor } from './waiting.js';
 
 const MINUTE_MS = 60_000;
@@ -235,9 +237,21 @@ export class BuildsStore {
     return rows.map((row) => asBuildId(row.id));
   }
 
-  /** Whether some waiting build could start now, if a slot were free. */
-  async hasClaimable(): Promise<boolean> {
-    return (await this.db.query(PICK)).rowCount === 1;
+  /** Whether some waiting build could start now on such a worker, if it had a free slot. */
+  async hasClaimable(carried: Carried = NOTHING_CARRIED): Promise<boolean> {
+    return withPickPlan(this.db, async (tx) => (await tx.query(PICK, pickValues(carried))).rowCount === 1);
+  }
+
+  /**
+   * Wakes workers for builds that could start, but not on a worker that carries this; with `null`, for all that could start. Each
+   * set of asked words is told once, to all who listen (Listener.onWake): those whom it fits and who have a slot take a turn.
+   */
+  async wakeOthers(carried: Carried | null): Promise<void> {
+    const values = [...pickValues(carried ?? NOTHING_CARRIED), carried === null];
+    await this.db.query(
+      `SELECT pg_notify('${WAKE_CHANNEL}', requires) FROM (${CLAIMABLE_ELSEWHERE}) AS wanted`,
+      values,
+    );
   }
 
   /** Ends builds past their queue deadline: TIMED_OUT with context BUILD_QUEUE_TIMED_OUT. Out: their ids. */

@@ -1,13 +1,15 @@
 // The fair pick under many workers, and the indexes that it stands on.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { ClaimedBuild } from '#core/build.js';
+import { NOTHING_CARRIED, type Asked, type Carried } from '#core/fleet.js';
 import { asWorkerId } from '#core/ids.js';
 import type { Project } from '#core/project.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
 import { newProjectSettings } from '#testing/factories.js';
 import { BuildsStore } from './builds.store.js';
 import { Database } from './database.js';
-import { PICK } from './pick.js';
+import { Listener } from './listen.js';
+import { CLAIMABLE_ELSEWHERE, PICK, pickValues, withPickPlan } from './pick.js';
 import { ProjectsStore } from './projects.store.js';
 
 // Hundreds of builds on a machine that may be busy.
@@ -35,12 +37,12 @@ beforeEach(async () => {
 async function project(name: string, concurrentBuildLimit?: number): Promise<Project> {
   return projects.create(name, newProjectSettings(concurrentBuildLimit === undefined ? {} : { concurrentBuildLimit }));
 }
-async function build(of: Project, priority = 0): Promise<string> {
-  const settings = { ...of.settings, priority };
+async function build(of: Project, priority = 0, asked: Asked = {}): Promise<string> {
+  const settings = { ...of.settings, priority, environment: { ...of.settings.environment, ...asked } };
   return (await builds.create({ project: of, settings, overrides: {}, initiator: 'ada', maxWaiting: 1000 })).id;
 }
-const next = (n = 1): Promise<ClaimedBuild | null> =>
-  builds.claimNext({ workerId: asWorkerId(`host-${n}`), leaseMs: 60_000 });
+const next = (n = 1, carried: Carried = NOTHING_CARRIED): Promise<ClaimedBuild | null> =>
+  builds.claimNext({ workerId: asWorkerId(`host-${n}`), leaseMs: 60_000, carried });
 
 describe('claimNext', () => {
   it('takes the highest priority, then the project with the fewest running builds, then the oldest', async () => {
@@ -137,24 +139,104 @@ describe('claimNext', () => {
   });
 });
 
+describe('claimNext with labels and fleets', () => {
+  const gpu: Carried = { fleet: '', labels: ['arch=arm64', 'gpu'] };
+  const macs: Carried = { fleet: 'macs', labels: [] };
+  const asksFleet: Asked = { fleet: { fleetArn: 'macs' } };
+
+  it('gives a worker what fits it, in the order of all that fits', async () => {
+    const [a, b] = [await project('a'), await project('b')];
+    const ids = {
+      gpu: await build(a, 0, { labels: ['gpu'] }),
+      plain: await build(b),
+      both: await build(b, 5, { labels: ['gpu', 'arch=arm64'] }),
+      fleet: await build(a, 9, asksFleet),
+    };
+    expect((await next(1))?.build.id).toBe(ids.plain);
+    expect(await next(1)).toBeNull();
+    expect((await next(2, gpu))?.build.id).toBe(ids.both);
+    expect((await next(2, gpu))?.build.id).toBe(ids.gpu);
+    expect(await next(2, gpu)).toBeNull();
+    expect((await next(3, macs))?.build.id).toBe(ids.fleet);
+  });
+
+  it('looks behind a project’s head that does not fit', async () => {
+    const a = await project('a');
+    await build(a, 9, { labels: ['gpu'] });
+    const plain = await build(a);
+    expect((await next())?.build.id).toBe(plain);
+  });
+
+  it('keeps a fleet for those who ask for it', async () => {
+    const a = await project('a');
+    await build(a);
+    expect(await builds.hasClaimable(macs)).toBe(false);
+    expect(await next(1, macs)).toBeNull();
+  });
+
+  it('holds a project’s limit across its sets of labels', async () => {
+    const a = await project('a', 1);
+    await build(a, 0, { labels: ['gpu'] });
+    await build(a);
+    expect(await next(1, gpu)).not.toBeNull();
+    expect(await next(2, gpu)).toBeNull();
+    expect(await next(3)).toBeNull();
+  });
+
+  it('tells of each set of words that could start elsewhere, once', async () => {
+    const listener = await Listener.start(test.url);
+    const heard: string[] = [];
+    listener.onWake((requires) => heard.push(requires));
+    const [a, full] = [await project('a'), await project('full', 1)];
+    for (let n = 0; n < 3; n++) await build(a, 0, { labels: ['gpu'] });
+    await build(a, 0, asksFleet);
+    await build(full, 0, { labels: ['arch=arm64'] });
+    await build(full, 0, { labels: ['elsewhere'] });
+    await next(1, { fleet: '', labels: ['arch=arm64'] });
+    const told = async (carried: Carried | null): Promise<string[]> => {
+      heard.length = 0;
+      await builds.wakeOthers(carried);
+      await db.query(`SELECT pg_notify('kilnyard_wake', 'end')`);
+      while (!heard.includes('end')) await new Promise((resolve) => setTimeout(resolve, 5));
+      return heard.slice(0, -1).sort();
+    };
+    expect(await told(NOTHING_CARRIED)).toEqual(['fleet=macs', 'gpu']);
+    expect(await told(gpu)).toEqual(['fleet=macs']);
+    expect(await told(null)).toEqual(['fleet=macs', 'gpu']);
+    await build(a);
+    expect(await told(macs)).toEqual(['', 'gpu']);
+    await listener.close();
+  });
+});
+
 describe('with 100,000 waiting builds', () => {
   it('the pick hops over the partial index and sorts no more rows than projects', async () => {
     for (let i = 0; i < 20; i++) await project(`p${String(i).padStart(2, '0')}`, 3);
     await db.query(
       `INSERT INTO build (id, project_id, project_name, number, status, current_phase, initiator, settings, overrides,
-         queued_at, queue_deadline, log_day)
-       SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'ada', '{}', '{}', now() + n * interval '1 ms', now(), current_date
+         queued_at, queue_deadline, log_day, requires)
+       SELECT gen_random_uuid(), p.id, p.name, n, 'IN_PROGRESS', 'QUEUED', 'ada', '{}', '{}', now() + n * interval '1 ms', now(), current_date,
+         CASE n % 4 WHEN 0 THEN 'gpu' WHEN 1 THEN 'arch=arm64' WHEN 2 THEN 'fleet=macs' ELSE '' END
        FROM project p, generate_series(1, 5000) n`,
     );
+    const gpu = pickValues({ fleet: '', labels: ['gpu'] });
     // First as it is right after a sudden flood, when the planner knows nothing of it yet.
-    for (const statistics of ['SELECT 1', 'ANALYZE build']) {
-      await db.query(statistics);
-      const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${PICK}`);
-      const nodes = flatten(rows[0]!['QUERY PLAN'][0].Plan);
-      expect(nodes.filter((node) => node['Index Name'] === 'build_waiting')).toHaveLength(3);
-      const most = Math.max(...nodes.map((node) => node['Actual Rows'] * node['Actual Loops']));
-      expect(most).toBeLessThan(500);
-    }
+    for (const statistics of ['SELECT 1', 'ANALYZE build'])
+      for (const [query, values] of [
+        [PICK, gpu],
+        [PICK, pickValues(NOTHING_CARRIED)],
+        [PICK, pickValues({ fleet: 'macs', labels: [] })],
+        [CLAIMABLE_ELSEWHERE, [...gpu, false]],
+      ] as const) {
+        await db.query(statistics);
+        const { rows } = await withPickPlan(db, (tx) =>
+          tx.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${query}`, [...values]),
+        );
+        const nodes = flatten(rows[0]!['QUERY PLAN'][0].Plan);
+        expect(nodes.filter((node) => node['Index Name'] === 'build_waiting_needs')).toHaveLength(5);
+        const most = Math.max(...nodes.map((node) => node['Actual Rows'] * node['Actual Loops']));
+        expect(most).toBeLessThan(1_000);
+      }
   });
 });
 

@@ -1,8 +1,9 @@
 // A worker takes the next build under a lease. Called by BuildsStore.claimNext.
+import { NOTHING_CARRIED, type Carried } from '#core/fleet.js';
 import type { BuildId, WorkerId } from '#core/ids.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database, Queryable } from './database.js';
-import { PICK, WAITING } from './pick.js';
+import { PICK, pickValues, WAITING, withPickPlan } from './pick.js';
 
 /** Key of the advisory lock under which claims take turns: `pick` in ASCII. */
 const PICK_LOCK = 0x7069636b;
@@ -10,6 +11,8 @@ const PICK_LOCK = 0x7069636b;
 export interface ClaimRequest {
   workerId: WorkerId;
   leaseMs: number;
+  /** What the worker carries; absent: nothing. */
+  carried?: Carried;
   /** Docker host of the worker; without one nobody can adopt the build. */
   host?: string | null;
 }
@@ -24,17 +27,18 @@ export interface Claim {
 const MAX_PICKS = 20;
 
 /**
- * Takes the next build, or nothing when none may start.
+ * Takes the next build that fits what the worker carries (absent: nothing), or nothing when none may start.
  * Claims take turns (an advisory lock until the commit): the pick depends on how many builds run, which only a pick that sees every
  * earlier one gets right; row locks alone would let two workers pass a project's limit together. A turn is four short statements.
  * Workers that find nothing never queue for it: they look once without the lock.
  */
 export async function claimNext(db: Database, request: ClaimRequest): Promise<Claim | null> {
-  if ((await db.query(PICK)).rowCount === 0) return null;
-  return db.transaction(async (tx) => {
+  const values = pickValues(request.carried ?? NOTHING_CARRIED);
+  return withPickPlan(db, async (tx) => {
+    if ((await tx.query(PICK, values)).rowCount === 0) return null;
     await tx.query('SELECT pg_advisory_xact_lock($1)', [PICK_LOCK]);
     for (let picks = 0; picks < MAX_PICKS; picks++) {
-      const picked = await tx.query<{ id: string }>(PICK);
+      const picked = await tx.query<{ id: string }>(PICK, values);
       const id = picked.rows[0]?.id;
       if (id === undefined) return null;
       const claim = await take(tx, id, request);

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BuildOverrides } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
+import { requiresOf } from '#core/fleet.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
 import { PHASE_TYPES } from '#core/phase.js';
 import type { Project, ProjectSettings } from '#core/project.js';
@@ -82,8 +83,8 @@ async function insertBuild(
   const { project, settings } = request;
   await tx.query(
     `INSERT INTO build (id, project_id, project_name, number, status, current_phase, priority, initiator, source_version,
-       settings, overrides, queued_at, queue_deadline, retry_of, log_day)
-     VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'SUBMITTED', $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11, $12, $13)`,
+       settings, overrides, queued_at, queue_deadline, retry_of, log_day, requires)
+     VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'SUBMITTED', $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11, $12, $13, $14)`,
     [
       id,
       project.id,
@@ -98,6 +99,7 @@ async function insertBuild(
       new Date(queuedAt.getTime() + settings.queuedTimeoutInMinutes * MINUTE_MS).toISOString(),
       request.retryOf ?? null,
       dayText(queuedAt),
+      requiresOf(settings.environment),
     ],
   );
   await tx.query(

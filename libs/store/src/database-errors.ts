@@ -33,7 +33,11 @@ export function fromDatabaseError(thrown: unknown): unknown {
   if (thrown instanceof KilnyardError) return thrown;
   const codes = codesOf(thrown);
   if (codes.includes(DISK_FULL)) {
-    return new Fault('STORAGE_FULL', 'the database has no disk space left', { cause: thrown, retryable: true });
+    return new Fault('STORAGE_FULL', 'Postgres has no disk space left', {
+      cause: thrown,
+      retryable: true,
+      details: { disk: 'database' },
+    });
   }
   if (codes.some((code) => UNAVAILABLE.test(code) || SOCKET.has(code) || PRISMA.has(code)) || saysUnavailable(thrown)) {
     return new Fault('DATABASE_UNAVAILABLE', `the database does not answer: ${messageOf(thrown) || codes.join(' ')}`, {

@@ -22,7 +22,12 @@ export interface Queryable {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
 }
 
+/** How long a full disk is remembered after a write that met it. */
+const FULL_NOTE_MS = 30_000;
+
 export class Database {
+  private fullAt: number | null = null;
+
   private constructor(
     readonly prisma: PrismaClient,
     readonly pool: pg.Pool,
@@ -76,12 +81,12 @@ export class Database {
 
   /** One statement by the driver. Errors: as fromDatabaseError. */
   query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<pg.QueryResult<Row>> {
-    return atDatabaseEdge(() => this.pool.query<Row>(text, values));
+    return this.atEdge(() => this.pool.query<Row>(text, values));
   }
 
   /** A call of Prisma's. Errors: as fromDatabaseError. */
   models<T>(work: (prisma: PrismaClient) => Promise<T>): Promise<T> {
-    return atDatabaseEdge(() => work(this.prisma));
+    return this.atEdge(() => work(this.prisma));
   }
 
   /**
@@ -89,7 +94,7 @@ export class Database {
    * Rolled back when `work` throws. A connection that broke is thrown away. Errors: what `work` throws, as fromDatabaseError.
    */
   async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    return atDatabaseEdge(async () => {
+    return this.atEdge(async () => {
       const client = await this.pool.connect();
       let broken: Error | undefined;
       const onError = (error: Error): void => {
@@ -141,6 +146,20 @@ export class Database {
   async close(): Promise<void> {
     await this.prisma.$disconnect();
     if (!this.pool.ended) await this.pool.end();
+  }
+
+  /** Whether a write failed a short while ago because Postgres' disk was full. */
+  get isFull(): boolean {
+    return this.fullAt !== null && performance.now() - this.fullAt < FULL_NOTE_MS;
+  }
+
+  private async atEdge<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await atDatabaseEdge(work);
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'STORAGE_FULL') this.fullAt = performance.now();
+      throw error;
+    }
   }
 
   private async waitUntilUp(): Promise<void> {

@@ -7,6 +7,9 @@ import { asBuildId, type BuildId } from '#core/ids.js';
 /** Payload: `<uuid> <kind>`. */
 export const BUILD_CHANNEL = 'kilnyard_build';
 
+/** Payload: what a build that could start asks for (requiresOf of libs/core). */
+export const WAKE_CHANNEL = 'kilnyard_wake';
+
 export interface BuildChange {
   buildId: BuildId;
   /**
@@ -34,6 +37,7 @@ const PAYLOAD = /^([0-9a-f-]{36}) (status|log|stop|released)$/;
 export class Listener {
   readonly #hearers = new Map<BuildId, Set<(change: BuildChange) => void>>();
   readonly #releaseHearers = new Set<(buildId: BuildId) => void>();
+  readonly #wakers = new Set<(requires: string) => void>();
   readonly #closing = new AbortController();
   #client: pg.Client | undefined;
   #probe: NodeJS.Timeout | undefined;
@@ -62,6 +66,12 @@ export class Listener {
 
   get connected(): boolean {
     return this.#client !== undefined;
+  }
+
+  /** Calls `hear` when a build that asks for `requires` could start on whom it fits. Out: what ends that. `hear` must not throw. */
+  onWake(hear: (requires: string) => void): () => void {
+    this.#wakers.add(hear);
+    return () => void this.#wakers.delete(hear);
   }
 
   /** Calls `hear` at each change of the build. Out: what ends that. `hear` must not throw. */
@@ -160,11 +170,12 @@ export class Listener {
       this.lost(client);
     });
     client.on('notification', (message) => {
-      this.tell(message.payload ?? '');
+      if (message.channel === WAKE_CHANNEL) for (const hear of [...this.#wakers]) hear(message.payload ?? '');
+      else this.tell(message.payload ?? '');
     });
     try {
       await client.connect();
-      await client.query(`LISTEN ${BUILD_CHANNEL}`);
+      await client.query(`LISTEN ${BUILD_CHANNEL}; LISTEN ${WAKE_CHANNEL}`);
     } catch (error) {
       await client.end().catch(() => undefined); // it is broken already; the first error is thrown
       throw error;

@@ -1,10 +1,14 @@
 // What a waiting build waits for, and its place, by the same order as the pick. Called by BuildsStore.waiting.
 import type { Build, Waiting } from '#core/build.js';
+import { fleetName, fleetOf, requiresOf } from '#core/fleet.js';
 import type { Database } from './database.js';
 import { RUNNING, WAITING } from './pick.js';
 
 /** A worker that was not heard of for so long takes no builds. */
 export const WORKER_SEEN_MS = 60_000;
+
+/** The fleet's word in `requires`. Builds of other fleets never compete; for labels the place is as if every worker had them all. */
+const FLEET = `substring(requires FROM '(?:^|,)(fleet=[^,]*)')`;
 
 /** A project's builds that compete with ours: those that wait with our priority or a higher one. */
 export interface Competitor {
@@ -21,6 +25,8 @@ export interface Competitor {
 }
 
 interface Slots {
+  /** Workers that take builds, also those that this one does not fit. */
+  all: number;
   workers: number;
   slots: number;
   running: number;
@@ -33,20 +39,14 @@ export async function whatItWaitsFor(db: Database, build: Build): Promise<Waitin
   const own = competitors.find((competitor) => competitor.projectName === build.projectName);
   if (own === undefined) return null;
   const position = positionOf(own, competitors);
-  const slots = await slotsInUse(db);
-  if (slots.workers === 0) {
-    return {
-      reason: 'NO_WORKER',
-      message: `No worker that takes builds has been seen in the last ${WORKER_SEEN_MS / 1000} s.`,
-      position,
-    };
-  }
+  const slots = await slotsInUse(db, build);
+  if (slots.workers === 0) return { ...nobodyFor(build, slots.all), position };
   if (own.limit !== null && own.running >= own.limit) {
     const message = `Project ${own.projectName} runs ${own.running} builds; its concurrentBuildLimit is ${own.limit}.`;
     return { reason: 'PROJECT_LIMIT', message, position };
   }
   if (slots.running >= slots.slots) {
-    const message = `${slots.running} of ${slots.slots} slots on ${slots.workers} worker(s) are in use.`;
+    const message = `${slots.running} of ${slots.slots} slots on ${slots.workers} worker(s)${slots.workers < slots.all ? ' that fit' : ''} are in use.`;
     return { reason: 'WORKERS_BUSY', message, position };
   }
   const message = `${slots.slots - slots.running} of ${slots.slots} slots are free; builds start in order.`;
@@ -76,13 +76,14 @@ export function positionOf(own: Competitor, competitors: Competitor[]): number {
 async function competitorsOf(db: Database, build: Build): Promise<Competitor[]> {
   const { rows } = await db.query<Competitor & Record<string, unknown>>(
     `WITH mine AS (
-       SELECT priority, queued_at, id FROM build WHERE id = $1 AND ${WAITING}
+       SELECT priority, queued_at, id, ${FLEET} AS fleet FROM build WHERE id = $1 AND ${WAITING}
      ), queue AS (
        SELECT b.project_name,
          count(*) FILTER (WHERE b.priority > m.priority)::int AS above,
          count(*) FILTER (WHERE b.priority = m.priority)::int AS same,
          count(*) FILTER (WHERE b.priority = m.priority AND (b.queued_at, b.id) < (m.queued_at, m.id))::int AS older
-       FROM mine m JOIN (SELECT * FROM build WHERE ${WAITING}) b ON b.priority >= m.priority
+       FROM mine m JOIN (SELECT * FROM build WHERE ${WAITING}) b
+         ON b.priority >= m.priority AND ${FLEET} IS NOT DISTINCT FROM m.fleet
        GROUP BY b.project_name
      ), running AS (
        SELECT project_name, count(*)::int AS count FROM build WHERE ${RUNNING} GROUP BY project_name
@@ -97,15 +98,30 @@ async function competitorsOf(db: Database, build: Build): Promise<Competitor[]> 
   return rows;
 }
 
-async function slotsInUse(db: Database): Promise<Slots> {
+function nobodyFor(build: Build, all: number): Omit<Waiting, 'position'> {
+  const seen = `has been seen in the last ${WORKER_SEEN_MS / 1000} s.`;
+  const { fleet, labels = [] } = build.settings.environment;
+  if (all === 0) return { reason: 'NO_WORKER', message: `No worker that takes builds ${seen}` };
+  const words = [
+    ...(fleet === undefined ? [] : [`of fleet ${fleetName(fleet.fleetArn)}`]),
+    ...(labels.length === 0 ? [] : [`with the labels ${[...labels].sort().join(', ')}`]),
+  ];
+  const which = words.length === 0 ? 'outside of all fleets' : words.join(' ');
+  return { reason: 'NO_MATCHING_WORKER', message: `No worker ${which} that takes builds ${seen}` };
+}
+
+/** Of the workers that the build fits. */
+async function slotsInUse(db: Database, build: Build): Promise<Slots> {
   const { rows } = await db.query<Slots & Record<string, unknown>>(
     `WITH live AS (
-       SELECT id, slots FROM worker WHERE state = 'ACTIVE' AND seen_at > now() - $1 * interval '1 millisecond'
+       SELECT id, slots, fleet, labels FROM worker WHERE state = 'ACTIVE' AND seen_at > now() - $1 * interval '1 millisecond'
+     ), fitting AS (
+       SELECT id, slots FROM live WHERE fleet = $2 AND $3::text[] <@ labels
      )
-     SELECT count(*)::int AS workers, coalesce(sum(slots), 0)::int AS slots,
-       (SELECT count(*)::int FROM build WHERE ${RUNNING} AND worker_id IN (SELECT id FROM live)) AS running
-     FROM live`,
-    [WORKER_SEEN_MS],
+     SELECT (SELECT count(*)::int FROM live) AS all, count(*)::int AS workers, coalesce(sum(slots), 0)::int AS slots,
+       (SELECT count(*)::int FROM build WHERE ${RUNNING} AND worker_id IN (SELECT id FROM fitting)) AS running
+     FROM fitting`,
+    [WORKER_SEEN_MS, fleetOf(requiresOf(build.settings.environment)), build.settings.environment.labels ?? []],
   );
-  return rows[0] ?? { workers: 0, slots: 0, running: 0 };
+  return rows[0] ?? { all: 0, workers: 0, slots: 0, running: 0 };
 }

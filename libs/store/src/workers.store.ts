@@ -12,10 +12,11 @@ export class WorkersStore {
   /** Writes down that the worker is there, and how it is. `seenAt` becomes the database's now, so that all are told by one clock. */
   async beat(worker: WorkerInfo): Promise<void> {
     await this.db.query(
-      `INSERT INTO worker (id, hostname, version, slots, running, state, message, started_at, seen_at, host)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9)
-       ON CONFLICT (id) DO UPDATE SET hostname = excluded.hostname, host = excluded.host, version = excluded.version, slots = excluded.slots,
-         running = excluded.running, state = excluded.state, message = excluded.message, seen_at = excluded.seen_at`,
+      `INSERT INTO worker (id, hostname, version, slots, running, state, message, started_at, fleet, labels, host, seen_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now())
+       ON CONFLICT (id) DO UPDATE SET hostname = excluded.hostname, version = excluded.version, slots = excluded.slots,
+         running = excluded.running, state = excluded.state, message = excluded.message, fleet = excluded.fleet,
+         labels = excluded.labels, host = excluded.host, seen_at = excluded.seen_at`,
       [
         worker.id,
         worker.hostname,
@@ -25,6 +26,8 @@ export class WorkersStore {
         worker.state,
         worker.message,
         worker.startedAt.toISOString(),
+        worker.fleet,
+        worker.labels,
         worker.host,
       ],
     );
@@ -33,7 +36,8 @@ export class WorkersStore {
   /** Workers seen in the last 10 minutes, by id. */
   async list(): Promise<WorkerInfo[]> {
     const { rows } = await this.db.query<WorkerInfo & Record<string, unknown>>(
-      `SELECT id, hostname, host, version, slots, running, state, message, started_at AS "startedAt", seen_at AS "seenAt"
+      `SELECT id, hostname, host, version, slots, fleet, labels, running, state, message, started_at AS "startedAt",
+         seen_at AS "seenAt"
        FROM worker WHERE seen_at > now() - $1 * interval '1 millisecond' ORDER BY id`,
       [LISTED_MS],
     );

@@ -37,6 +37,8 @@ export function newWorkerInfo(over: Partial<WorkerInfo> = {}): WorkerInfo {
     host: 'docker-host',
     version: '0.1.0',
     slots: 2,
+    fleet: '',
+    labels: [],
     running: 0,
     state: 'ACTIVE',
     message: '',

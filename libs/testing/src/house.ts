@@ -83,8 +83,9 @@ export class House {
     return this.api.url;
   }
 
-  async addWorker(): Promise<RunningWorker> {
-    const settings = readSettings(this.env, ...WORKER_SECTIONS);
+  /** In: KILNYARD_* variables of this worker alone. */
+  async addWorker(own: Record<string, string> = {}): Promise<RunningWorker> {
+    const settings = readSettings({ ...this.env, ...own }, ...WORKER_SECTIONS);
     const backend = this.backend === 'fake' ? this.fake : null;
     const over = { logger: SILENT, clock: this.clock, ...(backend === null ? {} : { backend }) };
     const running = await startWorker(settings, over);

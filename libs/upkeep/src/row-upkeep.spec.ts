@@ -1,15 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { Fault } from '#core/errors.js';
-import { asBuildId } from '#core/ids.js';
 import { SILENT } from '#observe/logger.js';
 import { RowUpkeep } from './row-upkeep.js';
 
 const LEASE_MS = 45_000;
-const IDS = ['a', 'b'].map(asBuildId);
 const AWAY = new Fault('DATABASE_UNAVAILABLE', 'away', { retryable: true });
 
 /** What a round did, in order. `fails` names calls that throw. */
-function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error>; claimable?: boolean } = {}) {
+function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error> } = {}) {
   const done: string[] = [];
   const fails = over.fails ?? {};
   const did = async <T>(what: string, out: T): Promise<T> => {
@@ -22,10 +20,7 @@ function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error>; c
     builds: {
       expireQueued: () => did('expire', []),
       settleLost: (_, hostLostMs) => did(`settle ${hostLostMs}`, []),
-      hasClaimable: () => did('ask', over.claimable ?? true),
-      queuedIds: () => did('list', IDS),
     },
-    queue: { add: (id) => did(`add ${id}`, undefined), wake: () => did('wake', undefined) },
     logger: SILENT,
     leaseMs: LEASE_MS,
     hostLostMs: 7,
@@ -40,28 +35,26 @@ function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error>; c
 }
 
 describe('a round', () => {
-  it('does each part in order, and puts back what can start', async () => {
-    expect(await upkeep().round()).toEqual(['expire', 'settle 7', 'ask', 'list', 'add a', 'add b', 'wake']);
-    expect(await upkeep({ claimable: false }).round()).toEqual(['expire', 'settle 7', 'ask']);
+  it('does each part in order', async () => {
+    expect(await upkeep().round()).toEqual(['expire', 'settle 7']);
   });
 
   it('settles nothing for as long as a lease after a start that may follow trouble', async () => {
-    const { round } = upkeep({ graceAtStart: true, claimable: false });
-    expect(await round()).toEqual(['expire', 'ask']);
-    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7', 'ask']);
+    const { round } = upkeep({ graceAtStart: true });
+    expect(await round()).toEqual(['expire']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
   });
 
   it('settles nothing for as long as a lease after the database was away', async () => {
-    const { round, fails } = upkeep({ claimable: false, fails: { expire: AWAY } });
-    expect(await round()).toEqual(['ask']);
+    const { round, fails } = upkeep({ fails: { expire: AWAY } });
+    expect(await round()).toEqual([]);
     delete fails['expire'];
-    expect(await round()).toEqual(['expire', 'ask']);
-    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7', 'ask']);
+    expect(await round()).toEqual(['expire']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
   });
 
-  it('goes on with the other parts when one fails, and a queue that is away is no trouble of the database', async () => {
-    const { round } = upkeep({ fails: { add: new Fault('QUEUE_UNAVAILABLE', 'away', { retryable: true }) } });
-    expect(await round()).toEqual(['expire', 'settle 7', 'ask', 'list']);
-    expect(await round()).toContain('settle 7');
+  it('goes on with the other part when one fails for another reason', async () => {
+    const { round } = upkeep({ fails: { expire: new Fault('INTERNAL', 'a bug') } });
+    expect(await round()).toEqual(['settle 7']);
   });
 });

@@ -1,16 +1,11 @@
-// Mends what differs between the rows and the queue. The API and every worker do it on a timer, each for itself: with no worker at all
-// builds still leave the queue at their timeout and lost ones are settled. Knows no Docker. Each part is idempotent.
+// Ends what no worker will end. The API and every worker do it on a timer, each for itself: with no worker at all builds still leave
+// the queue at their timeout and lost ones are settled. Knows no Docker and no Redis. Each part is idempotent.
 import { Fault } from '#core/errors.js';
 import type { Logger } from '#observe/logger.js';
-import type { BuildQueue } from '#queue/producer.js';
 import type { BuildsStore } from '#store/builds.store.js';
 
-/** Waiting builds whose queue items are looked after in one round. */
-export const MAX_REQUEUED = 100;
-
 export interface RowUpkeepOptions {
-  builds: Pick<BuildsStore, 'expireQueued' | 'settleLost' | 'hasClaimable' | 'queuedIds'>;
-  queue: Pick<BuildQueue, 'add' | 'wake'>;
+  builds: Pick<BuildsStore, 'expireQueued' | 'settleLost'>;
   logger: Logger;
   /** How long a claim holds; after trouble with the database no build is settled for so long. */
   leaseMs: number;
@@ -40,15 +35,6 @@ export class RowUpkeep {
       for (const id of await builds.settleLost(now, hostLostMs))
         logger.warn('build settled: its worker was lost', { build: id });
     });
-    await this.part('queue items', () => this.requeue());
-  }
-
-  /** Also what starts a build that went back to the queue just now. */
-  private async requeue(): Promise<void> {
-    const { builds, queue } = this.options;
-    if (!(await builds.hasClaimable())) return;
-    for (const id of await builds.queuedIds(MAX_REQUEUED)) await queue.add(id);
-    await queue.wake();
   }
 
   private async part(what: string, work: () => Promise<unknown>): Promise<void> {

@@ -50,6 +50,8 @@ export const startBuildBody = z
     retryPolicyOverride: field.retryPolicy.optional(),
     reportBuildStatusOverride: z.boolean().optional(),
     priorityOverride: field.priority.optional(),
+    fleetOverride: field.fleet.optional(),
+    labelsOverride: field.labels.optional(),
   })
   .prefault({})
   .meta({
@@ -131,7 +133,7 @@ const attemptView = z
 
 export const waitingView = z
   .object({
-    reason: z.enum(['NO_WORKER', 'WORKERS_BUSY', 'PROJECT_LIMIT', 'NEXT']),
+    reason: z.enum(['NO_WORKER', 'NO_MATCHING_WORKER', 'WORKERS_BUSY', 'PROJECT_LIMIT', 'NEXT']),
     message: z.string(),
     position: z.int().meta({ description: '1 starts next.' }),
   })

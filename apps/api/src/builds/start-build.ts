@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { applyOverrides } from '#core/apply-overrides.js';
 import type { Build, BuildOverrides } from '#core/build.js';
+import { fleetOf, requiresOf } from '#core/fleet.js';
 import { publicBuildId, type BuildId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import type { Logger } from '#observe/logger.js';
@@ -72,7 +73,7 @@ export class StartBuild {
   /** The row is written, so the build exists: without Redis the sweep will find it. */
   private async enqueue(build: Build): Promise<void> {
     try {
-      await this.queue.add(build.id);
+      await this.queue.add(build.id, fleetOf(requiresOf(build.settings.environment)));
     } catch (error) {
       this.logger.warn('build waits for the sweep, since the queue did not take it', { buildId: build.id, error });
     }

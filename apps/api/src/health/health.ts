@@ -83,7 +83,7 @@ const BROKEN: Readonly<Record<ComponentName, string>> = {
   database: 'Postgres does not answer: nothing can be read or started.',
   redis: 'Redis does not answer: builds start with some delay.',
   workers: 'Not known, since Postgres does not answer.',
-  storage: 'The data folder cannot be written.',
+  storage: 'The data folder cannot be written, or the bucket does not answer.',
 };
 
 /** What the list of workers says. */

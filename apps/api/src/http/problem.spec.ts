@@ -30,6 +30,7 @@ const STATUSES: Record<string, number> = {
   QUEUE_UNAVAILABLE: 503,
   DOCKER_UNAVAILABLE: 503,
   STORAGE_FULL: 507,
+  STORAGE_UNAVAILABLE: 503,
   LOG_APPEND_FAILED: 500,
   LEASE_LOST: 500,
   WORKER_LOST: 500,
@@ -71,6 +72,7 @@ describe('toProblem', () => {
   it.each([
     ['401 says how to authenticate', new Refusal('UNAUTHENTICATED', 'x'), 'www-authenticate'],
     ['503 says when to try again', new Fault('DATABASE_UNAVAILABLE', 'x'), 'retry-after'],
+    ['507 says when to try again', new Fault('STORAGE_FULL', 'x'), 'retry-after'],
     ['429 says when to try again', new Refusal('LIMIT_EXCEEDED', 'x'), 'retry-after'],
     ['405 says what is allowed', new HttpRefusal('METHOD_NOT_ALLOWED', 'x', { headers: { allow: 'GET' } }), 'allow'],
   ])('%s', (_, error, header) => {

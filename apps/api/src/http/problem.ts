@@ -39,6 +39,8 @@ interface Row {
 }
 
 const RETRY_SOON = { 'retry-after': '2' };
+/** Somebody has to make room first. */
+const RETRY_LATER = { 'retry-after': '30' };
 const AUTHENTICATE = { 'www-authenticate': 'Bearer realm="kilnyard"' };
 const NOT_SAID = 'Kilnyard failed. Its diagnostics hold the cause under this request id.';
 
@@ -57,7 +59,8 @@ export function toProblem(thrown: unknown, requestId: string): ProblemAnswer {
   }
   if (thrown instanceof Fault) {
     const row = rowOfFault(thrown.code);
-    const detail = row.status === 500 ? NOT_SAID : (FAULT_DETAILS[thrown.code] ?? row.title);
+    const known = thrown.details['disk'] === 'database' ? DATABASE_FULL : FAULT_DETAILS[thrown.code];
+    const detail = row.status === 500 ? NOT_SAID : (known ?? row.title);
     return { ...answer(thrown.code, row, detail, requestId, []), ours: true };
   }
   return { ...answer('INTERNAL', rowOfFault('INTERNAL'), NOT_SAID, requestId, []), ours: true };
@@ -74,10 +77,13 @@ function isOneOf<T extends string>(codes: readonly T[], code: string): code is T
   return (codes as readonly string[]).includes(code);
 }
 
+const DATABASE_FULL = 'The disk of Postgres is full. Nothing was changed; try again when there is room.';
 const FAULT_DETAILS: Partial<Record<FaultCode, string>> = {
   DATABASE_UNAVAILABLE: 'Postgres does not answer. Nothing was lost; try again.',
   QUEUE_UNAVAILABLE: 'Redis does not answer. Nothing was lost; try again.',
-  STORAGE_FULL: 'The disk on which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_FULL: 'The storage in which Kilnyard keeps artifacts and uploads is full.',
+  STORAGE_UNAVAILABLE:
+    'The storage in which Kilnyard keeps artifacts and uploads does not answer. Nothing was lost; try again.',
 };
 
 function rowOfRefusal(code: RefusalCode): Row {
@@ -140,7 +146,9 @@ function rowOfFault(code: FaultCode): Row {
     case 'DOCKER_UNAVAILABLE':
       return { status: 503, title: 'The Docker Engine does not answer', headers: RETRY_SOON };
     case 'STORAGE_FULL':
-      return { status: 507, title: 'The storage is full' };
+      return { status: 507, title: 'The storage is full', headers: RETRY_LATER };
+    case 'STORAGE_UNAVAILABLE':
+      return { status: 503, title: 'The storage does not answer', headers: RETRY_SOON };
     case 'LOG_APPEND_FAILED':
     case 'LEASE_LOST':
     case 'WORKER_LOST':

@@ -2,7 +2,8 @@
 // The OpenAPI document is made of these same schemas.
 import { z } from 'zod';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
-import { SOURCE_TYPES } from '#core/project.js';
+import { FLEET_NAME, fleetName, LABEL, MAX_LABELS } from '#core/fleet.js';
+import { IMAGE_PULL_POLICIES, SOURCE_TYPES } from '#core/project.js';
 import { DEFAULT_RETRY_CAUSES, MAX_AUTO_RETRIES, RETRY_CAUSES } from '#core/retry.js';
 import { imageMistake } from './image-name.js';
 import { sourceMistakes } from './source-checks.js';
@@ -200,12 +201,28 @@ export const registryCredential = z
   .strictObject({ credential: noControl(text(512)), credentialProvider: z.literal('SECRETS_MANAGER') })
   .meta({ id: 'RegistryCredential' });
 export const imagePullCredentialsType = z.enum(['CODEBUILD', 'SERVICE_ROLE']);
+export const imagePullPolicy = z.enum(IMAGE_PULL_POLICIES);
 export const computeType = z.enum(COMPUTE_TYPE_NAMES);
+
+export const fleet = z
+  .strictObject({
+    fleetArn: noControl(text(2048))
+      .refine((value) => FLEET_NAME.test(fleetName(value)), 'the name of a fleet, or an ARN that ends with one')
+      .meta({ description: 'Name of the fleet (KILNYARD_WORKER_FLEET of its workers), or an ARN `…:fleet/<name>:…`.' }),
+  })
+  .meta({ id: 'ProjectFleet', description: 'Only workers of this fleet run the build.' });
+export const labels = z
+  .array(z.string().regex(LABEL, 'a label like `gpu` or `arch=arm64`'))
+  .max(MAX_LABELS)
+  .meta({ description: 'Words that the worker must carry, all of them (KILNYARD_WORKER_LABELS).' });
 
 export const environment = z
   .strictObject({
     type: z.literal('LINUX_CONTAINER').default('LINUX_CONTAINER'),
     image: imageName.optional().meta({ description: "Absent: the service's default image." }),
+    imagePullPolicy: imagePullPolicy
+      .optional()
+      .meta({ description: 'Absent: IF_NOT_PRESENT. ALWAYS: each build asks the registry what the tag means now.' }),
     computeType: computeType.default('BUILD_GENERAL1_SMALL'),
     environmentVariables: environmentVariables.default([]),
     privilegedMode: z
@@ -214,6 +231,8 @@ export const environment = z
       .meta({ description: 'Only for projects that the operator named (KILNYARD_PRIVILEGED_PROJECTS).' }),
     imagePullCredentialsType: imagePullCredentialsType.optional(),
     registryCredential: registryCredential.optional(),
+    fleet: fleet.optional(),
+    labels: labels.optional(),
   })
   .refine((value) => value.registryCredential === undefined || value.imagePullCredentialsType === 'SERVICE_ROLE', {
     path: ['registryCredential'],

@@ -48,7 +48,7 @@ export class UploadsController {
       sizeBytes: 10240,
       sha256: 'ab'.repeat(32),
     },
-    errors: ['INVALID_INPUT', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'STORAGE_FULL'],
+    errors: ['INVALID_INPUT', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'STORAGE_FULL', 'STORAGE_UNAVAILABLE'],
   })
   async upload(
     @Req() request: FastifyRequest,

@@ -1,5 +1,5 @@
 // Puts a worker's cleanup together from its settings and starts it.
-import type { DiskBlobs } from '#blobs/disk-blobs.js';
+import type { Blobs } from '#blobs/blobs.js';
 import type { Section } from '#config/settings.js';
 import type { DockerLeftovers } from '#engine/backend/docker/leftovers.js';
 import type { Logger } from '#observe/logger.js';
@@ -19,7 +19,7 @@ export function startCleanup(options: {
   dataDir: string;
   hostId: string;
   database: Database;
-  blobs: DiskBlobs;
+  blobs: Blobs;
   leftovers: DockerLeftovers | null;
   metrics: Metrics;
   logger: Logger;

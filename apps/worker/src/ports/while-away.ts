@@ -12,7 +12,9 @@ export async function whileAway<T>(clock: Clock, awayMs: number, work: () => Pro
     try {
       return await work();
     } catch (error) {
-      const away = error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE';
+      // a database whose disk is full goes on when there is room
+      const away =
+        error instanceof Fault && ['DATABASE_UNAVAILABLE', 'STORAGE_FULL'].includes(error.code) && error.retryable;
       if (!away || clock.now().getTime() > until) throw error;
       await clock.sleep(wait);
     }

@@ -5,12 +5,25 @@
 // order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
 // Another process goes on with a sandbox by adopt -> kept -> output from where the log was stored.
 import type { ComputeLimits } from '#core/compute-type.js';
+import type { DiskSpace } from './disk-space.js';
+import type { ImagePullPolicy } from '#core/project.js';
 
 export interface ImageInfo {
   /** What the container is made from: an image id (`sha256:…`), so that a tag that moves meanwhile changes nothing. */
   id: string;
   /** Repo digest where the image has one, else the id: what a build records. */
   digest: string;
+}
+
+export interface ImageRequest {
+  image: string;
+  /** Basic credentials of its registry: the project's own. */
+  auth?: { username: string; password: string };
+  /** ALWAYS: what the tag means in its registry now. IF_NOT_PRESENT (default): what is here, where it is. */
+  policy?: ImagePullPolicy;
+  /** For the build's log. */
+  say: (text: string) => void;
+  signal: AbortSignal;
 }
 
 export interface SandboxSpec {
@@ -124,16 +137,12 @@ export interface BackendHealth {
 
 export abstract class Backend {
   /**
-   * Makes sure the image is there; pulls when it is not.
-   * Errors: PhaseFailure BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE, Fault DOCKER_UNAVAILABLE.
+   * Makes sure that the image is there and that whoever asks may use it: one that came with a project's credential is asked of
+   * its registry each time. Pulls by digest.
+   * Errors: PhaseFailure BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE (details.retryable: it may go well later), BUILD_CONTAINER_UNUSABLE
+   * (no image name); Fault DOCKER_UNAVAILABLE, STORAGE_FULL; the signal's reason.
    */
-  abstract prepareImage(request: {
-    image: string;
-    /** Basic credentials of its registry. */
-    auth?: { username: string; password: string };
-    say: (text: string) => void;
-    signal: AbortSignal;
-  }): Promise<ImageInfo>;
+  abstract prepareImage(request: ImageRequest): Promise<ImageInfo>;
   /** Makes a sandbox that is up and waits for its script. */
   abstract create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
   /**
@@ -142,6 +151,10 @@ export abstract class Backend {
    */
   abstract adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null>;
   abstract health(): Promise<BackendHealth>;
+  /** Whether the engine answers at all; quick and cheap, never throws. */
+  abstract answers(): Promise<boolean>;
+  /** The disks that its sandboxes and images lie on, where this worker can see them. */
+  abstract disks(): Promise<DiskSpace[]>;
   /** Removes what this Kilnyard left on the engine and no running build owns. `keep` tells by build and attempt. Out: how many. */
   abstract sweep(keep: (owner: { buildId: string; attempt: number; workerId: string }) => boolean): Promise<number>;
   abstract close(): Promise<void>;

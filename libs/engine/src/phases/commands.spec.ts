@@ -19,7 +19,8 @@ async function runWith(exit: ExitState | null): Promise<BuildRun> {
     wait: () => ended,
     kill: async () => end({ exitCode: 137, outOfMemory: false, error: '' }),
   };
-  const ports = { clock: { now: () => new Date(), sleep: (ms: number) => sleep(ms) } };
+  const backend = { disks: async () => [] };
+  const ports = { backend, clock: { now: () => new Date(), sleep: (ms: number) => sleep(ms) } };
   return {
     sandbox,
     script,

@@ -3,6 +3,7 @@ import { Fault, PhaseFailure } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { CommandPhase, PhaseContext } from '#core/phase.js';
 import type { BuildRun } from '../build-run.js';
+import { checkDisks } from './full-disk.js';
 import type { Finish } from './script-watch.js';
 
 export interface EndedPhase {
@@ -16,6 +17,8 @@ export async function commandPhase(run: BuildRun, phase: CommandPhase): Promise<
   const finish = await run.script!.phase(phase, run.signal);
   if (finish === null) return { outcome: await endedEarly(run) };
   if (finish.succeeded) return { outcome: { kind: 'succeeded' }, at: finish.at };
+  await checkDisks(run);
+  if (run.diskExceeded !== null) return { outcome: await endedEarly(run) };
   const planned = run.source!.plan.phases.find((one) => one.type === phase)!;
   const action = planned.onFailure.action;
   const outcome: PhaseOutcome = { kind: 'failed', context: commandContext(run, phase, finish) };
@@ -49,6 +52,7 @@ async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
   ]);
   await sandbox.kill();
   const exit = await sandbox.wait();
+  await checkDisks(run);
   const { memoryBytes } = sandbox.limits;
   const failed = (statusCode: string, message: string): PhaseOutcome => ({
     kind: 'failed',

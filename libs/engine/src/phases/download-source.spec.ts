@@ -115,7 +115,16 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
       leaseHeld: () => true,
     },
     ports: {
-      backend: { prepareImage: unused, create: unused, adopt: unused, health: unused, sweep: unused, close: unused },
+      backend: {
+        prepareImage: unused,
+        create: unused,
+        adopt: unused,
+        health: unused,
+        answers: unused,
+        disks: unused,
+        sweep: unused,
+        close: unused,
+      },
       source: { fetch: unused, readFile: unused },
       secrets: { parameter: unused, secret: unused },
       journal: {

@@ -19,6 +19,7 @@ export async function provision(run: BuildRun): Promise<PhaseOutcome> {
   const image = await ports.backend.prepareImage({
     image: environment.image,
     ...(auth ? { auth } : {}),
+    ...(environment.imagePullPolicy === undefined ? {} : { policy: environment.imagePullPolicy }),
     say: (text) => log.sayLater(text),
     signal,
   });

@@ -9,6 +9,8 @@ export class ScriptWatch {
   started = false;
   /** The image lacks this, which the buildspec asks for. */
   unusable: string | null = null;
+  /** Exit status of the process that stores the output, where it ended before the script: what came after is not stored. */
+  pumpEnded: number | null = null;
   readonly exported = new Map<string, string>();
   readonly expanded = new Map<number, string>();
   private readonly finished = new Map<CommandPhase, Finish>();
@@ -42,6 +44,7 @@ export class ScriptWatch {
 
   private take(event: ScriptEvent): void {
     if (event.kind === 'start') this.started = true;
+    if (event.kind === 'pump') this.pumpEnded ??= event.exitCode;
     if (event.kind === 'unusable') this.unusable = event.what;
     // the first word counts: later ones may come from the build's own commands
     if (event.kind === 'finish' && !this.finished.has(event.phase)) this.finished.set(event.phase, event);

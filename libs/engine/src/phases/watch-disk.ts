@@ -1,6 +1,7 @@
 // Ends a build that takes more of the worker's disk than its compute type gives it.
 import { COMPUTE_TYPES } from '#core/compute-type.js';
 import type { BuildRun } from '../build-run.js';
+import { sayExceeded } from './full-disk.js';
 
 /** Looks every `diskCheckMs`; stop ends it. A look that fails (the sandbox is just gone) is made again next time. */
 export function watchDisk(run: BuildRun): { stop(): void } {
@@ -12,7 +13,7 @@ export function watchDisk(run: BuildRun): { stop(): void } {
     try {
       const bytes = await run.sandbox.diskUsage();
       if (bytes <= diskBytes) return;
-      run.diskExceeded = `The build used ${bytes} bytes of disk; its compute type gives it ${diskBytes}`;
+      run.diskExceeded = sayExceeded(bytes, diskBytes);
       await run.sandbox.kill();
     } catch {
       // the sandbox may be ending: its own end is seen by those who wait for it

@@ -21,6 +21,8 @@ export type ScriptEvent =
   | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
   /** The image lacks what the buildspec asks for. */
   | { kind: 'unusable'; what: string }
+  /** The process that stores the output ended before its time. */
+  | { kind: 'pump'; exitCode: number }
   | { kind: 'end' };
 
 /**
@@ -34,6 +36,8 @@ export function readEvent(line: string): ScriptEvent | null {
       return { kind };
     case 'end':
       return { kind };
+    case 'pump':
+      return /^\d{1,3}$/.test(a) ? { kind, exitCode: Number(a) } : null;
     case 'unusable':
       return { kind, what: a };
     case 'begin': {

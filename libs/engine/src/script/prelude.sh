@@ -4,7 +4,7 @@
 #   T  tmpfs: the command's script and the environment that is carried from command to command
 #   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
 # Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
-K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER=''
+K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER='' K_CUT=''
 # k_now: "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>", in one fork
 case $(date +%N 2>/dev/null) in
   *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
@@ -18,6 +18,17 @@ k_pump() {
   cat <"$K/stdout" >>"$K/output" &
   K_PUMP=$!
   exec >"$K/stdout" 2>&1 </dev/null
+}
+
+# k_pumped: tells when the pump has ended before its time: its disk is full, or the build killed it. Nothing is stored then.
+k_pumped() {
+  [ -z "$K_CUT" ] || return 0
+  if read -r k_line 2>/dev/null <"/proc/$K_PUMP/stat"; then
+    case $k_line in *') Z '*) ;; *) return 0 ;; esac
+  fi
+  wait "$K_PUMP" 2>/dev/null
+  K_CUT=$?
+  k_event pump "$K_CUT"
 }
 
 # Kills everything that still runs but the pump, which then sees the end of the output and stores the rest.
@@ -35,7 +46,7 @@ k_end() {
     [ -n "$k_left" ] || break
     k_round=$((k_round + 1))
   done
-  wait "$K_PUMP"
+  wait "$K_PUMP" || { K_PUMPED=$?; [ -n "$K_CUT" ] || k_event pump "$K_PUMPED"; }
   k_event end "$1"
 }
 
@@ -107,6 +118,7 @@ k_phase_end() {
   [ -z "$K_WHY" ] || k_state=FAILED k_code=COMMAND_EXECUTION_ERROR
   printf '\036[Container] %s Phase complete: %s State: %s\n' "${k_t#* }" "$K_PHASE" "$k_state"
   printf '\036[Container] %s Phase context status code: %s Message: %s\n' "${k_t#* }" "$k_code" "$K_WHY"
+  k_pumped
   k_event finish "$K_PHASE $k_state ${k_t%% *} $K_FAILED"
   [ "$k_state" = SUCCEEDED ]
 }

@@ -6,6 +6,9 @@ import type { ExitState } from '../backend.js';
 import { engineFault, isUnreachable, statusOf } from './engine-errors.js';
 import type { EngineEvents } from './engine-events.js';
 
+/** How often a running container is looked at beside the engine's own word of its end. */
+const LOOK_MS = 2_000;
+
 /** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
 export const ENGINE_AWAY_MS = 120_000;
 
@@ -34,7 +37,7 @@ async function awaitExit(container: Docker.Container): Promise<ExitState> {
   let awaySince: number | null = null;
   for (;;) {
     try {
-      await container.wait();
+      await ended(container);
       const { State } = await container.inspect();
       return { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
     } catch (error) {
@@ -46,5 +49,25 @@ async function awaitExit(container: Docker.Container): Promise<ExitState> {
       if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
       await sleep(500);
     }
+  }
+}
+
+/**
+ * An answer to `wait` that an engine's death cuts short never ends for dockerode, so the container is looked at now and then
+ * too. Errors: what either throws first.
+ */
+async function ended(container: Docker.Container): Promise<void> {
+  const over = new AbortController();
+  const looking = async (): Promise<void> => {
+    for (;;) {
+      await sleep(LOOK_MS, undefined, { signal: over.signal });
+      const { Status } = (await container.inspect()).State;
+      if (Status === 'exited' || Status === 'dead') return;
+    }
+  };
+  try {
+    await Promise.race([container.wait({ abortSignal: over.signal }), looking()]);
+  } finally {
+    over.abort();
   }
 }

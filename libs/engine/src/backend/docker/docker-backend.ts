@@ -3,8 +3,16 @@ import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { Fault, PhaseFailure } from '#core/errors.js';
-import { Backend, type BackendHealth, type ImageInfo, type Sandbox, type SandboxSpec } from '../backend.js';
+import { PhaseFailure } from '#core/errors.js';
+import {
+  Backend,
+  type BackendHealth,
+  type ImageInfo,
+  type ImageRequest,
+  type Sandbox,
+  type SandboxSpec,
+} from '../backend.js';
+import { diskSpaces, type DiskSpace } from '../disk-space.js';
 import {
   claimControlFiles,
   controlFilesIn,
@@ -21,11 +29,11 @@ import { DockerSandbox, type SandboxOptions } from './docker-sandbox.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { EngineEvents } from './engine-events.js';
 import { LABEL, containerName, containerOptions, type HostFacts } from './host-config.js';
+import { DockerImages, type ImagesOptions } from './images.js';
 import { KnownImages } from './known-images.js';
 import { DockerLeftovers } from './leftovers.js';
 import { buildNetwork, ensureNetwork, layFirewall, type BuildNetwork, type FirewallState } from './network.js';
-import { pullImage, type PullRequest } from './pull.js';
-import { PulledImages, repositoryOf } from './pulled-images.js';
+import { PulledImages } from './pulled-images.js';
 import { sweepEngine } from './sweep-engine.js';
 import { WaitingContainers, type WaitingSettings } from './waiting-containers.js';
 import { WorkerMark } from './worker-mark.js';
@@ -34,6 +42,9 @@ import { WorkerMark } from './worker-mark.js';
 const NO_LIMITS: ComputeLimits = { cpus: 0, memoryBytes: 0, diskBytes: 0, pids: 0 };
 /** Sandboxes that are taken away at once behind the backs of builds that are over. */
 const REMOVALS = 4;
+
+/** An engine that does not answer a ping for so long is away. */
+const PING_MS = 5_000;
 
 export interface DockerBackendOptions {
   /** `/var/run/docker.sock`, `unix:///…` or `tcp://host:port`. */
@@ -50,6 +61,8 @@ export interface DockerBackendOptions {
   /** An image that the operator trusts with the host; used where this process may not lay the firewall itself. */
   firewallImage: string;
   spoolLimitBytes: number;
+  /** Where they are not the defaults. */
+  images?: Partial<ImagesOptions>;
   /** Containers made before anyone asks for them; none when left out. */
   waiting?: WaitingSettings;
   /** Told of what failed behind everybody's back: a sandbox that could not be taken away. The sweep tries again. */
@@ -62,11 +75,13 @@ export class DockerBackend extends Backend {
   readonly leftovers: DockerLeftovers;
   private readonly pulled: PulledImages;
   private readonly network: BuildNetwork;
-  private readonly pulls = new Map<string, Promise<void>>();
+  /** As the engine told it last. */
+  private engineRoot: string | null = null;
   private firewall: FirewallState = { inForce: false, message: 'not laid yet' };
   private ready: Promise<{ cpus: number }> | null = null;
   private readonly events: EngineEvents;
-  private readonly images: KnownImages;
+  private readonly images: DockerImages;
+  private readonly known: KnownImages;
   private readonly waiting: WaitingContainers | null;
   private readonly removals: BackgroundWork;
   private mark: Promise<WorkerMark> | null = null;
@@ -77,13 +92,16 @@ export class DockerBackend extends Backend {
     this.docker = new Docker(socketOptions(options.socket));
     this.network = buildNetwork(options.network);
     this.events = new EngineEvents(this.docker);
-    this.images = new KnownImages(this.events, {
-      inspect: (name) => this.inspectImage(name),
+    const dataDir = dirname(options.sandboxesDir);
+    this.pulled = new PulledImages(join(dataDir, 'pulled-images'));
+    const privateImagesFile = join(dataDir, 'private-images');
+    this.images = new DockerImages(this.docker, { privateImagesFile, pulled: this.pulled, ...options.images });
+    this.known = new KnownImages(this.events, {
+      inspect: (name) => this.images.free(name),
       onMoved: (from, to) => this.waiting?.imageMoved(from, to),
     });
     this.removals = new BackgroundWork({ limit: REMOVALS, onError: options.onError ?? (() => undefined) });
     this.waiting = this.poolOf(options);
-    this.pulled = new PulledImages(join(dirname(options.sandboxesDir), 'pulled-images'));
     this.leftovers = new DockerLeftovers(this.docker, { ...options, pulled: this.pulled });
   }
 
@@ -92,26 +110,21 @@ export class DockerBackend extends Backend {
     return this.waiting?.ready ?? 0;
   }
 
-  async prepareImage(request: PullRequest): Promise<ImageInfo> {
+  async prepareImage(request: ImageRequest): Promise<ImageInfo> {
     for (;;) {
       const info = await this.findOrPull(request);
       // one that the cleanup was just removing is gone: it comes again
       if (await this.pulled.use(info.id)) return info;
-      this.images.forget();
+      this.known.forget();
     }
   }
 
-  private async findOrPull(request: PullRequest): Promise<ImageInfo> {
-    // an image that needs a credential is asked of its registry each time: being on this host gives no right to it
-    if (request.auth === undefined) {
-      const present = this.images.get(request.image) ?? (await this.images.look(request.image));
-      if (present !== null) return present;
+  private async findOrPull(request: ImageRequest): Promise<ImageInfo> {
+    if (request.policy !== 'ALWAYS') {
+      const free = this.known.get(request.image) ?? (await this.known.look(request.image));
+      if (free !== null) return free;
     }
-    await this.pullOnce(request);
-    const pulled = await this.inspectImage(request.image);
-    if (pulled === null)
-      throw new Fault('DOCKER_UNAVAILABLE', `the engine pulled ${request.image} and does not have it`);
-    return pulled;
+    return this.images.prepare(request);
   }
 
   async create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
@@ -206,9 +219,10 @@ export class DockerBackend extends Backend {
     try {
       const [info, version] = await Promise.all([this.docker.info(), this.docker.version(), this.prepare()]);
       const runtime = version.Components?.find((part) => part.Name === 'runc')?.Version ?? 'unknown';
-      const seen = info as { NCPU: number; MemTotal: number };
+      const seen = info as { NCPU: number; MemTotal: number; DockerRootDir: string };
       const what = `docker ${version.Version}, runc ${runtime}; ${this.firewall.message}`;
       const ok = this.firewall.inForce || !this.options.requireFirewall;
+      this.engineRoot = seen.DockerRootDir;
       // an image or a right that was missing may be there now
       if (!this.firewall.inForce) this.ready = null;
       return { ok, message: what, cpus: seen.NCPU, memoryBytes: seen.MemTotal };
@@ -216,6 +230,23 @@ export class DockerBackend extends Backend {
       this.ready = null;
       return { ok: false, message: engineFault(error, 'asking the Docker Engine').message, cpus: 0, memoryBytes: 0 };
     }
+  }
+
+  answers(): Promise<boolean> {
+    const options = {
+      path: '/_ping',
+      method: 'GET',
+      statusCodes: { 200: true },
+      abortSignal: AbortSignal.timeout(PING_MS),
+    };
+    return new Promise((resolve) => this.docker.modem.dial(options, (error) => resolve(error === null)));
+  }
+
+  async disks(): Promise<DiskSpace[]> {
+    return diskSpaces({
+      "the worker's data folder": dirname(this.options.sandboxesDir),
+      ...(this.engineRoot === null ? {} : { "the Docker Engine's folder": this.engineRoot }),
+    });
   }
 
   async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {
@@ -235,7 +266,7 @@ export class DockerBackend extends Backend {
 
   /** Takes away what waits; what builds use is left as it is. */
   async close(): Promise<void> {
-    this.images.close();
+    this.known.close();
     await this.waiting?.close();
     await this.removals.idle();
     await this.events.close();
@@ -337,47 +368,6 @@ export class DockerBackend extends Backend {
     await ensureNetwork(this.docker, this.network, instance);
     this.firewall = await layFirewall(this.docker, this.network, deny, { image: firewallImage, instance });
     return { cpus: info.NCPU };
-  }
-
-  private async inspectImage(image: string): Promise<ImageInfo | null> {
-    try {
-      const { Id, RepoDigests } = await this.docker.getImage(image).inspect();
-      return { id: Id, digest: RepoDigests?.[0] ?? Id };
-    } catch (error) {
-      if (statusOf(error) === 404) return null;
-      if (statusOf(error) === 400) throw unusable(`${image} is not an image name`, error);
-      throw engineFault(error, `looking for the image ${image}`);
-    }
-  }
-
-  /** Builds that want the same image at once wait for one pull; one with a credential of its own pulls for itself. */
-  private async pullOnce(request: PullRequest): Promise<void> {
-    if (request.auth !== undefined) return this.pull(request);
-    let pull = this.pulls.get(request.image);
-    if (pull === undefined) {
-      request.say(`Pulling ${request.image}`);
-      pull = this.pull(request).finally(() => this.pulls.delete(request.image));
-      this.pulls.set(request.image, pull);
-    } else {
-      request.say(`Waiting for another build's pull of ${request.image}`);
-    }
-    await pull;
-  }
-
-  /** Writes down what was not on the engine before: that is Kilnyard's, and may be removed again. */
-  private async pull(request: PullRequest): Promise<void> {
-    const before = await this.imageIds();
-    await pullImage(this.docker, request);
-    const pulled = await this.inspectImage(request.image);
-    if (pulled !== null && !before.has(pulled.id)) await this.pulled.add(pulled.id, repositoryOf(request.image));
-  }
-
-  private async imageIds(): Promise<Set<string>> {
-    try {
-      return new Set((await this.docker.listImages({ all: true })).map(({ Id }) => Id));
-    } catch (error) {
-      throw engineFault(error, 'listing images');
-    }
   }
 
   private cannotStart(error: unknown): Error {

@@ -27,6 +27,13 @@ export function isUnreachable(error: unknown): boolean {
 export function engineFault(error: unknown, doing: string): Fault {
   if (error instanceof Fault) return error;
   const unreachable = isUnreachable(error);
+  if (!unreachable && /no space left on device/i.test(wordsOf(error))) {
+    return new Fault('STORAGE_FULL', `${doing}: the Docker Engine's disk is full`, {
+      cause: error,
+      retryable: true,
+      details: { disk: 'engine' },
+    });
+  }
   return new Fault(
     'DOCKER_UNAVAILABLE',
     `${doing}: ${unreachable ? 'the Docker Engine does not answer' : wordsOf(error)}`,

@@ -24,7 +24,7 @@ export class KnownImages {
   constructor(
     private readonly events: EngineEvents,
     private readonly options: {
-      /** Asks the engine; null when the image is gone. */
+      /** Asks the engine; null when the image is gone, or not free for all. */
       inspect: (name: string) => Promise<ImageInfo | null>;
       /** A name stands for another image than before. */
       onMoved: (from: string, to: string) => void;

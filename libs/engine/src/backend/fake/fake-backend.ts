@@ -16,10 +16,12 @@ import {
   type BackendHealth,
   type ExitState,
   type ImageInfo,
+  type ImageRequest,
   type OutputPiece,
   type SandboxFile,
   type SandboxSpec,
 } from '../backend.js';
+import { diskSpaces, type DiskSpace } from '../disk-space.js';
 import {
   handOver,
   keepRecord,
@@ -39,7 +41,7 @@ export class FakeBackend extends Backend {
     super();
   }
 
-  async prepareImage(request: { image: string; say: (text: string) => void; signal: AbortSignal }): Promise<ImageInfo> {
+  async prepareImage(request: ImageRequest): Promise<ImageInfo> {
     if (request.image === 'fake:missing') {
       throw new PhaseFailure(
         'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
@@ -69,6 +71,14 @@ export class FakeBackend extends Backend {
 
   async health(): Promise<BackendHealth> {
     return { ok: this.healthy, message: 'processes of this machine', cpus: cpus().length, memoryBytes: totalmem() };
+  }
+
+  async answers(): Promise<boolean> {
+    return this.healthy;
+  }
+
+  async disks(): Promise<DiskSpace[]> {
+    return diskSpaces({ "the worker's data folder": dirname(dirname(this.dir)) });
   }
 
   async sweep(keep: Parameters<Backend['sweep']>[0]): Promise<number> {

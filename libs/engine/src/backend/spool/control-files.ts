@@ -23,6 +23,11 @@ export interface ControlFiles {
   readonly note: string;
 }
 
+/** Room of the events file that is set aside: a script can tell how it ends though the disk is full by then. */
+const EVENTS_RESERVE_BYTES = 64 * 1024;
+/** A file system that cannot set room aside does without. */
+const MAKE = 'mkfifo "$1" "$2" && : >"$3" && { fallocate -n -l "$4" "$3" || :; }';
+
 /** Paths only; nothing is made. */
 export function controlFilesIn(dir: string): ControlFiles {
   return {
@@ -44,14 +49,23 @@ export function controlFilesIn(dir: string): ControlFiles {
 export async function makeControlFiles(dir: string): Promise<ControlFiles> {
   const files = controlFilesIn(dir);
   await mkdir(dir, { mode: 0o700 });
-  await exec('mkfifo', [files.plan, files.stdout]);
-  await Promise.all([writeFile(files.output, ''), writeFile(files.events, ''), mkdir(files.workspace)]);
+  try {
+    await fill(files);
+  } catch (error) {
+    await removeControlFiles(files);
+    throw error;
+  }
+  return files;
+}
+
+async function fill(files: ControlFiles): Promise<void> {
+  await exec('/bin/sh', ['-c', MAKE, 'sh', files.plan, files.stdout, files.events, String(EVENTS_RESERVE_BYTES)]);
+  await Promise.all([writeFile(files.output, ''), mkdir(files.workspace)]);
   await Promise.all([
     ...[files.stdout, files.output, files.events].map((file) => chmod(file, 0o666)),
     chmod(files.plan, 0o600),
     chmod(files.workspace, 0o755),
   ]);
-  return files;
 }
 
 /** Replaces the record as a whole: a reader sees the old one or the new one. */
