@@ -4,7 +4,7 @@ import { type BuildState, transition, type TransitionEvent } from '#core/transit
 import { PhaseNotes } from './phase-notes.js';
 import type { BuildJournal, PhaseNote } from './ports.js';
 
-const note = (event: TransitionEvent): PhaseNote => ({ event, contexts: [], at: new Date(0) });
+const note = (event: TransitionEvent): PhaseNote => ({ phase: 'INSTALL', event, contexts: [], at: new Date(0) });
 
 class Journal {
   readonly written: TransitionEvent[][] = [];

@@ -37,6 +37,8 @@ export abstract class RecordSeal {
 
 /** The end of a phase. */
 export interface PhaseNote {
+  /** Which one; no phase ends twice in an attempt, so one that has ended already is not written again. */
+  phase: PhaseType;
   event: TransitionEvent;
   /** Of the phase that ends. */
   contexts: PhaseContext[];

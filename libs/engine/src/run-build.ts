@@ -151,7 +151,7 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     // the script's clock is the build's to set: it counts only between the phase's beginning and now
     const ended = new Date(Math.min(Math.max(at?.getTime() ?? now.getTime(), began.getTime()), now.getTime()));
     const phase = state.phase;
-    const note = { event, contexts, at: ended };
+    const note = { phase, event, contexts, at: ended };
     if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
     else {
       notes.add(note);

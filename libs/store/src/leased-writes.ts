@@ -44,6 +44,8 @@ export async function renewLease(
 }
 
 export interface PhaseEnd {
+  /** Which phase; it is left out when that has ended already: an answer that got lost makes its worker write it again. */
+  phase?: PhaseType;
   event: TransitionEvent;
   contexts: PhaseContext[];
   at: Date;
@@ -62,7 +64,8 @@ export async function applyLeased(db: Database, lease: Lease, ends: readonly Pha
     const row = rows[0];
     if (row === undefined) throw leaseLost(lease);
     const build = standing(row);
-    for (const { event, contexts, at } of ends) {
+    const first = ends.findIndex(({ phase }) => phase === undefined || phase === build.state.phase);
+    for (const { event, contexts, at } of first === -1 ? [] : ends.slice(first)) {
       build.state = await applyEvent(tx, build, event, { contexts, at });
       build.version += 1; // each event changes the row once
     }

@@ -27,6 +27,7 @@ export interface FollowOptions {
 /**
  * Yields the file's bytes from `from` on, as they are written, and ends when `ended` has resolved and all was given.
  * A file that was cut short is followed from its new end on: the next piece's `at` tells so.
+ * A piece's bytes are valid until the next piece is asked for: a flood would leave a MiB of garbage for each.
  * Errors: the signal's reason.
  */
 export async function* followSpool(options: FollowOptions): AsyncGenerator<OutputPiece> {
@@ -42,11 +43,12 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Outpu
   const abort = (): void => bell.ring();
   signal.addEventListener('abort', abort);
   let position = options.from;
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
   try {
     for (;;) {
       signal.throwIfAborted();
       const last = over;
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, position);
       if (bytesRead > 0) {
         yield { at: position, bytes: buffer.subarray(0, bytesRead) };
         position += bytesRead;
@@ -161,7 +163,7 @@ export async function* eventLines(pieces: AsyncIterable<OutputPiece>): AsyncGene
       yield rest.toString('utf8', start, Math.min(at, start + MAX_EVENT_BYTES));
       start = at + 1;
     }
-    rest = rest.subarray(start);
-    if (rest.length > MAX_EVENT_BYTES) rest = rest.subarray(0, MAX_EVENT_BYTES);
+    // a copy: the piece's memory is used again for the next one
+    rest = Buffer.from(rest.subarray(start, start + MAX_EVENT_BYTES));
   }
 }
