@@ -32,7 +32,7 @@ CMD ["node", "--enable-source-maps", "--max-semi-space-size=2", "dist/apps/api/s
 
 # The worker speaks to the host's engine and removes what builds (root in their containers) wrote: it runs as root.
 FROM program AS worker
-RUN command -v git >/dev/null && command -v ssh >/dev/null && command -v iptables >/dev/null \
-  || (apt-get update && apt-get install -y --no-install-recommends ca-certificates git iptables openssh-client && rm -rf /var/lib/apt/lists/*)
+RUN command -v git >/dev/null && command -v ssh >/dev/null && command -v iptables >/dev/null && command -v zstd >/dev/null \
+  || (apt-get update && apt-get install -y --no-install-recommends ca-certificates git iptables openssh-client zstd && rm -rf /var/lib/apt/lists/*)
 STOPSIGNAL SIGTERM
 CMD ["node", "--enable-source-maps", "dist/apps/worker/src/main.js"]

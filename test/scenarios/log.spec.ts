@@ -41,7 +41,13 @@ describe('a log', () => {
     expect(numbered).toBe(count);
     const build = await client.get(id);
     const raw = await client.raw(id);
-    expect(build.log).toEqual({ complete: true, lineCount: next, byteCount: raw.length, sha256: sha256(raw) });
+    expect(build.log).toMatchObject({
+      state: 'complete',
+      complete: true,
+      lineCount: next,
+      byteCount: raw.length,
+      sha256: sha256(raw),
+    });
     const lines = outputOf(raw).toString().trimEnd().split('\n');
     expect([lines.length, lines[0], lines.at(-1)]).toEqual([count, 'line 1 of many', `line ${count} of many`]);
     const tail = await client.json<{ lines: { seq: number }[]; complete: boolean }>(

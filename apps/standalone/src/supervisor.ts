@@ -117,6 +117,11 @@ async function installOnce({ env, machine, say }: Setting): Promise<void> {
   if (!env.KILNYARD_REDIS_URL && findProgram('redis-server') === undefined && machine.mayInstall) {
     await install(machine, ['redis-server'], 'redis-server is missing', say);
   }
+  if (findProgram('zstd') === undefined && machine.mayInstall) {
+    const why = 'zstd is missing: caches are packed with it';
+    // gzip does it too, only slower
+    await install(machine, ['zstd'], why, say).catch((error: Error) => say(`${why}; gzip packs them: ${error.message}`));
+  }
 }
 
 async function openDatabase({ env, folder, machine, table, say, closers }: Setting): Promise<string> {

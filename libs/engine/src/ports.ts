@@ -35,11 +35,28 @@ export abstract class RecordSeal {
   abstract open(sealed: Buffer): string;
 }
 
+/** The end of a phase. */
+export interface PhaseNote {
+  /** Which one; no phase ends twice in an attempt, so one that has ended already is not written again. */
+  phase: PhaseType;
+  event: TransitionEvent;
+  /** Of the phase that ends. */
+  contexts: PhaseContext[];
+  at: Date;
+}
+
 /** Where a build's state is written down. Every write is fenced by the lease. Errors: Fault LEASE_LOST. */
 export abstract class BuildJournal {
   /** Applies one event of core/transitions to the build: ends the running phase, starts the next. Out: the new state; QUEUED when the build
    * gets another attempt: this one is over then. */
   abstract apply(event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState>;
+  /** The same for the ends of several phases, in order and together where the journal can. Out: the state behind the last; one at least. */
+  async applyAll(notes: readonly PhaseNote[]): Promise<BuildState> {
+    let state: BuildState | null = null;
+    for (const { event, contexts, at } of notes) state = await this.apply(event, contexts, at);
+    if (state === null) throw new Error('expected the end of a phase at least, got none');
+    return state;
+  }
   /** The script is about to be handed over: from here on user code may have run under this attempt. */
   async handingOver(): Promise<void> {}
   abstract setResolvedSource(version: string): Promise<void>;

@@ -27,6 +27,7 @@ import { checkDisks, withDisks } from './phases/full-disk.js';
 import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
+import { PhaseNotes } from './phase-notes.js';
 import type { RunPorts } from './ports.js';
 import { keepRecord } from './run-record.js';
 import { takeUp } from './take-up.js';
@@ -134,8 +135,11 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof
 async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
   let { state } = from;
   let began = from.since ?? run.ports.clock.now();
+  const notes = new PhaseNotes(run.ports.journal, run.fail);
   while (!isFinal(state.status) && state.phase !== 'QUEUED') {
+    notes.throwFailure();
     const performed = await perform(run, state);
+    if (performed === 'drain') await notes.settled();
     if (performed === 'drain') return run.script === null ? notStarted(run) : handOver(run);
     const { outcome, at } = performed;
     const event = eventOf(outcome);
@@ -147,11 +151,24 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     // the script's clock is the build's to set: it counts only between the phase's beginning and now
     const ended = new Date(Math.min(Math.max(at?.getTime() ?? now.getTime(), began.getTime()), now.getTime()));
     const phase = state.phase;
-    state = await run.ports.journal.apply(event, contexts, ended);
+    const note = { phase, event, contexts, at: ended };
+    if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
+    else {
+      notes.add(note);
+      state = next;
+    }
     run.ports.observer.phaseEnded?.(phase, PHASE_STATUS_OF[event], ended.getTime() - began.getTime());
     began = ended;
   }
   return isFinal(state.status) ? state.status : 'RETRIED';
+}
+
+/**
+ * May the next phase begin before the end of this one is written down? Behind the hand-over, where the script goes on by itself anyway and
+ * an adopter reads the phases from its events. Before it, what is written decides whether user code may have run.
+ */
+function mayLag(phase: PhaseType): boolean {
+  return isCommandPhase(phase) || phase === 'UPLOAD_ARTIFACTS';
 }
 
 /** The script runs on by itself; what has been read of it is stored, as far as that goes within HAND_OVER_MS. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Build, ClaimedBuild, Lease } from '#core/build.js';
 import { asBuildId, asWorkerId } from '#core/ids.js';
+import type { PhaseType } from '#core/phase.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
 import { newLogChunk, newProjectSettings, newWorkerInfo } from '#testing/factories.js';
@@ -243,6 +244,30 @@ describe('a worker', () => {
     const { lease, build: before } = await claim();
     await expect(builds.apply(lease, 'CLAIM', [], new Date())).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
     expect(await builds.get(lease.buildId)).toEqual(before);
+  });
+
+  it('writes the ends of several phases at once, or none of them, and each once', async () => {
+    await build(await project('demo'));
+    const { lease } = await claim();
+    const began = Date.now() + 1_000;
+    const end = (phase: PhaseType, event: 'SUCCEED' | 'CLAIM', after: number) => {
+      return { phase, event, contexts: [], at: new Date(began + after) };
+    };
+    const impossible = [end('PROVISIONING', 'SUCCEED', 0), end('DOWNLOAD_SOURCE', 'CLAIM', 1)];
+    await expect(builds.applyAll(lease, impossible)).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' });
+    expect((await builds.get(lease.buildId)).currentPhase).toBe('PROVISIONING');
+    const ends = (['PROVISIONING', 'DOWNLOAD_SOURCE', 'INSTALL'] as const).map((phase, i) => end(phase, 'SUCCEED', i));
+    const behind = { status: 'IN_PROGRESS', phase: 'PRE_BUILD', failing: false };
+    expect(await builds.applyAll(lease, ends.slice(0, 2))).toMatchObject({ phase: 'INSTALL' });
+    // again, after an answer that got lost
+    for (let time = 0; time < 2; time += 1) expect(await builds.applyAll(lease, ends)).toEqual(behind);
+    const { phases } = await builds.get(lease.buildId);
+    expect(phases.slice(2).map((phase) => [phase.phaseType, phase.phaseStatus, phase.endTime?.getTime()])).toEqual([
+      ['PROVISIONING', 'SUCCEEDED', began],
+      ['DOWNLOAD_SOURCE', 'SUCCEEDED', began + 1],
+      ['INSTALL', 'SUCCEEDED', began + 2],
+      ['PRE_BUILD', undefined, undefined],
+    ]);
   });
 
   it('never lets a phase end before it began, whatever the worker’s clock says', async () => {

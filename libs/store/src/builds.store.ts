@@ -185,7 +185,12 @@ export class BuildsStore {
    * Errors: also Refusal ILLEGAL_TRANSITION.
    */
   apply(lease: Lease, event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState> {
-    return leased.applyLeased(this.db, lease, event, contexts, at);
+    return leased.applyLeased(this.db, lease, [{ event, contexts, at }]);
+  }
+
+  /** The same for several events that follow each other, all or none. Out: the state behind the last. */
+  applyAll(lease: Lease, ends: readonly leased.PhaseEnd[]): Promise<BuildState> {
+    return leased.applyLeased(this.db, lease, ends);
   }
 
   /**

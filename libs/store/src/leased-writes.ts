@@ -43,14 +43,19 @@ export async function renewLease(
   return { leaseUntil: row.lease_until, stopRequested: row.stop };
 }
 
-/** Applies one event of core/transitions. Out: QUEUED when the build gets another attempt. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION. */
-export async function applyLeased(
-  db: Database,
-  lease: Lease,
-  event: TransitionEvent,
-  contexts: PhaseContext[],
-  at: Date,
-): Promise<BuildState> {
+export interface PhaseEnd {
+  /** Which phase; it is left out when that has ended already: an answer that got lost makes its worker write it again. */
+  phase?: PhaseType;
+  event: TransitionEvent;
+  contexts: PhaseContext[];
+  at: Date;
+}
+
+/**
+ * Applies events of core/transitions, one at least, in order, all or none. Out: the state behind the last; QUEUED when the build gets
+ * another attempt. Errors: Fault LEASE_LOST, Refusal ILLEGAL_TRANSITION.
+ */
+export async function applyLeased(db: Database, lease: Lease, ends: readonly PhaseEnd[]): Promise<BuildState> {
   return db.transaction(async (tx) => {
     const { rows } = await tx.query<StandingRow>(
       `SELECT ${STANDING_COLUMNS} FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
@@ -58,7 +63,13 @@ export async function applyLeased(
     );
     const row = rows[0];
     if (row === undefined) throw leaseLost(lease);
-    return applyEvent(tx, standing(row), event, { contexts, at });
+    const build = standing(row);
+    const first = ends.findIndex(({ phase }) => phase === undefined || phase === build.state.phase);
+    for (const { event, contexts, at } of first === -1 ? [] : ends.slice(first)) {
+      build.state = await applyEvent(tx, build, event, { contexts, at });
+      build.version += 1; // each event changes the row once
+    }
+    return build.state;
   });
 }
 

@@ -3,7 +3,7 @@ import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js
 import type { Clock } from '#core/clock.js';
 import type { PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
-import { BuildJournal } from '#engine/ports.js';
+import { BuildJournal, type PhaseNote } from '#engine/ports.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import { whileAway } from './while-away.js';
 
@@ -19,6 +19,10 @@ export class StoreJournal extends BuildJournal {
 
   apply(event: TransitionEvent, contexts: PhaseContext[], at: Date): Promise<BuildState> {
     return this.write(() => this.builds.apply(this.lease, event, contexts, at));
+  }
+
+  override applyAll(notes: readonly PhaseNote[]): Promise<BuildState> {
+    return this.write(() => this.builds.applyAll(this.lease, notes));
   }
 
   override handingOver(): Promise<void> {

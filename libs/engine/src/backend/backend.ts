@@ -50,6 +50,7 @@ export interface ExitState {
 export interface OutputPiece {
   /** Offset of its first byte. It leaps where the build cut or refilled its own output file: what lay between is lost. */
   at: number;
+  /** Valid until the next piece is asked for. */
   bytes: Buffer;
 }
 

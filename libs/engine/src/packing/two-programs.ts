@@ -1,6 +1,6 @@
 // Two programs of which the first's output is the second's input, without a detour through this process. Called by workspace-tar.ts.
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { PROGRAM_ENV } from './programs.js';
 
 /** What is kept of a program's complaints. */
@@ -42,7 +42,9 @@ export function startTwo(first: Command, second: Command, signal: AbortSignal): 
     )
     .finally(() => signal.removeEventListener('abort', kill));
   done.catch(() => undefined); // met by whoever awaits it; one that stopped reading does not
-  return { stdin: earlier.stdin!, stdout: later.stdout, said: earlier.stderr!, done, kill };
+  // Node lets go of what nobody has begun to read of a program that has ended; read from now on, it waits here
+  const stdout = later.stdout.pipe(new PassThrough());
+  return { stdin: earlier.stdin!, stdout, said: earlier.stderr!, done, kill };
 }
 
 function endOf(child: ChildProcess, name: string): Promise<void> {

@@ -108,6 +108,14 @@ describe('a part of a workspace', () => {
     await expect(buffer(bytes)).rejects.toThrow('the walk broke');
   });
 
+  it('waits for its reader, also when the programs have long ended', async () => {
+    await writeFile(join(root, 'a'), 'text');
+    const { bytes } = pack(['a'], false);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await unpack(await buffer(bytes));
+    expect(await readFile(join(back, 'a'), 'utf8')).toBe('text');
+  });
+
   it('ends its programs when the build ends', async () => {
     const stop = new AbortController();
     const never = (async function* (): AsyncGenerator<string> {

@@ -129,6 +129,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
       secrets: { parameter: unused, secret: unused },
       journal: {
         apply: unused,
+        applyAll: unused,
         handingOver: async () => undefined,
         setResolvedSource: unused,
         setImage: unused,

@@ -27,7 +27,9 @@ function follow(from = 0, signal: AbortSignal = stop.signal): void {
   const ended = new Promise<void>((resolve) => (end = resolve));
   pieces = [];
   following = (async () => {
-    for await (const piece of followSpool({ path, from, ended, signal })) pieces.push(piece);
+    // a piece's bytes are valid until the next one is asked for
+    for await (const { at, bytes } of followSpool({ path, from, ended, signal }))
+      pieces.push({ at, bytes: Buffer.from(bytes) });
   })();
 }
 const text = (): string => Buffer.concat(pieces.map(({ bytes }) => bytes)).toString();

@@ -8,9 +8,8 @@ import type { OutputPiece } from '../backend.js';
 
 const exec = promisify(execFile);
 
-/** Bytes asked of the file at once: few of a quiet log, since the buffers of a busy one would keep the garbage collector busy instead. */
-const FIRST_READ_BYTES = 16 * 1024;
-const LAST_READ_BYTES = 1024 * 1024;
+/** Bytes asked of the file at once. */
+const READ_BYTES = 256 * 1024;
 /** What is written this soon after a read waits for the next: a program that writes each line by itself would wake us for each. */
 const GATHER_MS = 8;
 /** Holes are punched behind what is released in steps of this size. */
@@ -30,6 +29,7 @@ export interface FollowOptions {
 /**
  * Yields the file's bytes from `from` on, as they are written, and ends when `ended` has resolved and all was given.
  * A file that was cut short is followed from its new end on: the next piece's `at` tells so.
+ * A piece's bytes are valid until the next piece is asked for: a flood would leave a MiB of garbage for each.
  * Errors: the signal's reason.
  */
 export async function* followSpool(options: FollowOptions): AsyncGenerator<OutputPiece> {
@@ -45,20 +45,17 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Outpu
   const abort = (): void => bell.ring(true);
   signal.addEventListener('abort', abort);
   let position = options.from;
-  let want = FIRST_READ_BYTES;
+  const buffer = Buffer.allocUnsafe(READ_BYTES);
   try {
     for (;;) {
       signal.throwIfAborted();
       const last = over;
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(want), 0, want, position);
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, position);
       bell.answered();
       if (bytesRead > 0) {
         yield { at: position, bytes: buffer.subarray(0, bytesRead) };
         position += bytesRead;
-        const atEnd = bytesRead < want;
-        if (!atEnd) want = Math.min(want * 4, LAST_READ_BYTES);
-        else if (bytesRead < want / 8) want = Math.max(want / 4, FIRST_READ_BYTES);
-        if (atEnd && !last) await bell.wait();
+        if (bytesRead < READ_BYTES && !last) await bell.wait();
         continue;
       }
       const { size } = await file.stat();
@@ -182,7 +179,7 @@ export async function* eventLines(pieces: AsyncIterable<OutputPiece>): AsyncGene
       yield rest.toString('utf8', start, Math.min(at, start + MAX_EVENT_BYTES));
       start = at + 1;
     }
-    rest = rest.subarray(start);
-    if (rest.length > MAX_EVENT_BYTES) rest = rest.subarray(0, MAX_EVENT_BYTES);
+    // a copy: the piece's memory is used again for the next one
+    rest = Buffer.from(rest.subarray(start, start + MAX_EVENT_BYTES));
   }
 }
