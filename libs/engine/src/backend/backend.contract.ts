@@ -231,7 +231,8 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       expect(ids).toHaveLength(2);
       expect((await orphan.wait().catch(() => ({ exitCode: 137 }))).exitCode).toBe(137);
       let running = true;
-      void kept.wait().then(() => (running = false));
+      const ended = (): boolean => (running = false);
+      kept.wait().then(ended, ended);
       await new Promise((resolve) => setTimeout(resolve, 100));
       expect(running).toBe(true);
     }, 60_000);

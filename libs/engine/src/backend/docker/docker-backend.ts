@@ -304,7 +304,7 @@ export class DockerBackend extends Backend {
   }
 
   private async ours(): Promise<Docker.ContainerInfo[]> {
-    const label = [`${LABEL.instance}=${this.options.instance}`, LABEL.build];
+    const label = [`${LABEL.instance}=${this.options.instance}`];
     try {
       return await this.docker.listContainers({ all: true, filters: { label } });
     } catch (error) {
