@@ -72,7 +72,7 @@ describe.each([
       expect(build.buildStatus).toBe('FAULT');
       expect(build.phases.find(({ phaseStatus }) => phaseStatus === 'FAULT')).toMatchObject({
         phaseType: 'BUILD',
-        contexts: [{ message: expect.stringMatching(/killed from outside|Docker Engine was restarted/) }],
+        contexts: [{ message: expect.stringMatching(/ended from outside|Docker Engine was restarted/) }],
       });
       // none is missing before the end, none is there twice
       expect(output).toEqual(numbers.slice(0, output.length));
