@@ -120,7 +120,9 @@ async function installOnce({ env, machine, say }: Setting): Promise<void> {
   if (findProgram('zstd') === undefined && machine.mayInstall) {
     const why = 'zstd is missing: caches are packed with it';
     // gzip does it too, only slower
-    await install(machine, ['zstd'], why, say).catch((error: Error) => say(`${why}; gzip packs them: ${error.message}`));
+    await install(machine, ['zstd'], why, say).catch((error: Error) =>
+      say(`${why}; gzip packs them: ${error.message}`),
+    );
   }
 }
 
