@@ -41,9 +41,10 @@ describe('a log', () => {
     expect(numbered).toBe(count);
     const build = await client.get(id);
     const raw = await client.raw(id);
-    expect(build.log).toMatchObject({
+    expect(build.log).toEqual({
       state: 'complete',
       complete: true,
+      expiredAt: null,
       lineCount: next,
       byteCount: raw.length,
       sha256: sha256(raw),

@@ -217,9 +217,8 @@ describe('waiting containers', () => {
     await rm(join(dir, 'sandboxes', mark));
     expect(await other.sweep(() => true)).toBe(1);
     // this worker lives after all and makes another: the one that was swept is gone, and its folder
-    // (two may have been at its removal: the engine tells the second that it is under way)
-    await until(async () => !(await ours(backend)).some(({ Id }) => Id === waiting!.Id));
-    await until(async () => !(await readdir(join(dir, 'sandboxes'))).includes(name));
+    expect((await ours(backend)).map(({ Id }) => Id)).not.toContain(waiting!.Id);
+    expect(await readdir(join(dir, 'sandboxes'))).not.toContain(name);
   }, 60_000);
 
   it('that were taken are found by another worker before they have their build’s name, and swept as that build', async () => {
