@@ -18,7 +18,7 @@ export abstract class LogSink {
    */
   prepare(_chunk: LogChunk): void {}
   /**
-   * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable.
+   * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable; their bytes are used again then.
    * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
    */
   abstract append(chunks: readonly LogChunk[]): Promise<void>;

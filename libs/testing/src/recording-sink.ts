@@ -33,7 +33,7 @@ export class RecordingSink extends LogSink {
     await this.hold(chunk);
     this.appending -= 1;
     this.#next = { seq: chunk.firstSeq + chunk.lineCount, byte: chunk.firstByte + chunk.bytes.length };
-    this.chunks.push(chunk);
+    this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
   }
 
   /** The log as a whole, as if this sink were asked by another worker. */

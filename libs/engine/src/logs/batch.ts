@@ -153,6 +153,7 @@ export class Batch {
         await this.#sink.append(chunks);
         for (const chunk of chunks) this.#waitingBytes = Math.max(0, this.#waitingBytes - chunk.bytes.length);
         this.#onStored(chunks.at(-1)!);
+        for (const chunk of chunks) this.#gathering.giveBack(chunk);
         this.#wake?.();
       }
     } catch (error) {

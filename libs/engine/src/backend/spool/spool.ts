@@ -8,12 +8,13 @@ import type { OutputPiece } from '../backend.js';
 
 const exec = promisify(execFile);
 
-/** Bytes asked of the file at once. */
-const READ_BYTES = 256 * 1024;
+/** Bytes asked of the file at once: little for a file that trickles, four times as much after each read that was full, up to the second. */
+const FIRST_READ_BYTES = 64 * 1024;
+const LAST_READ_BYTES = 1024 * 1024;
 /** What is written this soon after a read waits for the next: a program that writes each line by itself would wake us for each. */
 const GATHER_MS = 8;
-/** Holes are punched behind what is released in steps of this size. */
-export const PUNCH_BYTES = 32 * 1024 * 1024;
+/** Holes are punched behind what is released in steps of this size. Each is a process, whose start holds the worker up for some 10 ms. */
+export const PUNCH_BYTES = 128 * 1024 * 1024;
 /** A change that inotify did not tell of is seen after this time at the latest. */
 const POLL_MS = 200;
 
@@ -45,17 +46,18 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Outpu
   const abort = (): void => bell.ring(true);
   signal.addEventListener('abort', abort);
   let position = options.from;
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
+  let buffer = Buffer.allocUnsafe(FIRST_READ_BYTES);
   try {
     for (;;) {
       signal.throwIfAborted();
       const last = over;
-      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, position);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
       bell.answered();
       if (bytesRead > 0) {
         yield { at: position, bytes: buffer.subarray(0, bytesRead) };
         position += bytesRead;
-        if (bytesRead < READ_BYTES && !last) await bell.wait();
+        if (bytesRead === buffer.length) buffer = grown(buffer);
+        else if (!last) await bell.wait();
         continue;
       }
       const { size } = await file.stat();
@@ -71,6 +73,10 @@ export async function* followSpool(options: FollowOptions): AsyncGenerator<Outpu
     bell.close();
     await file.close();
   }
+}
+
+function grown(buffer: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  return buffer.length < LAST_READ_BYTES ? Buffer.allocUnsafe(4 * buffer.length) : buffer;
 }
 
 /** Bytes in the file that a reader at `position` has not had. */
