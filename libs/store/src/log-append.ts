@@ -4,6 +4,7 @@ import { encodeChunkHeader } from '#core/chunk-codec.js';
 import type { Lease } from '#core/build.js';
 import { Fault, messageOf } from '#core/errors.js';
 import type { LogChunk } from '#core/log-line.js';
+import type pg from 'pg';
 import type { Database } from './database.js';
 import { atDatabaseEdge, isMissingPartition } from './database-errors.js';
 import { HOLDS_LEASE, leaseLost, leaseValues } from './leased-writes.js';
@@ -11,6 +12,7 @@ import { BUILD_CHANNEL } from './listen.js';
 import { storedJson } from './stored-json.js';
 import { type PackedBody, packBody } from './chunk-body.js';
 import { chunkWithFirstSeq, readLogState } from './log-chunks.js';
+import { type Parameter, UnbufferedQuery } from './unbuffered-query.js';
 import { dayFromText, ensureLogPartitions } from './log-partitions.js';
 
 /** How long an append tries again while the database does not answer. */
@@ -54,7 +56,7 @@ const LEASE_VALUES = 3;
  * it ended, and stores nothing. It costs no second round trip, only a lock mark on a row that is in memory anyway.
  * Several chunks go in by one statement, so all or none of those that do not lie there yet. Its text depends on their number alone, so that it is parsed once.
  */
-function appendOf(count: number): { name: string; text: string; query_timeout: number } {
+function appendOf(count: number): { name: string; text: string; timeoutMs: number } {
   const rows = Array.from({ length: count }, (_, row) => {
     const first = LEASE_VALUES + 1 + row * CHUNK_COLUMNS.length;
     return `(${CHUNK_COLUMNS.map(([, type], column) => `$${first + column}::${type}`).join(', ')})`;
@@ -74,7 +76,7 @@ WITH owner AS MATERIALIZED (
 )
 SELECT (SELECT count(*)::int FROM owner) AS owned, (SELECT count(*)::int FROM stored) AS stored,
   (SELECT count(*)::int FROM told) AS told`,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    timeoutMs: ANSWER_TIMEOUT_MS,
   };
 }
 
@@ -93,7 +95,7 @@ export async function appendChunks(
   const filled = given.filter(({ chunk }) => chunk.lineCount > 0);
   if (filled.length === 0) return;
   const chunks = filled.map(({ chunk }) => chunk);
-  const values: unknown[] = [
+  const values: Parameter[] = [
     ...leaseValues(lease),
     ...(await Promise.all(filled.map(({ chunk, packed }) => packed.then((body) => chunkValues(chunk, body))))).flat(),
   ];
@@ -125,7 +127,7 @@ export async function appendChunks(
 }
 
 /** In the order of CHUNK_COLUMNS. */
-function chunkValues(chunk: LogChunk, { codec, body }: PackedBody): unknown[] {
+function chunkValues(chunk: LogChunk, { codec, body }: PackedBody): Parameter[] {
   return [
     chunk.firstSeq,
     chunk.lineCount,
@@ -138,10 +140,12 @@ function chunkValues(chunk: LogChunk, { codec, body }: PackedBody): unknown[] {
   ];
 }
 
-async function appendOnce(db: Database, lease: Lease, chunks: readonly LogChunk[], values: unknown[]): Promise<void> {
-  const { rows } = await atDatabaseEdge(() =>
-    db.pool.query<{ owned: number; stored: number }>({ ...appendOf(chunks.length), values }),
-  );
+async function appendOnce(db: Database, lease: Lease, chunks: readonly LogChunk[], values: Parameter[]): Promise<void> {
+  const query = new UnbufferedQuery({ ...appendOf(chunks.length), values });
+  const { rows } = (await atDatabaseEdge(() => db.pool.query(query as unknown as pg.QueryConfig))) as pg.QueryResult<{
+    owned: number;
+    stored: number;
+  }>;
   const row = rows[0];
   if (row?.owned !== 1) throw leaseLost(lease);
   if (row.stored !== chunks.length) for (const chunk of chunks) await expectSame(db, lease, chunk);
