@@ -8,15 +8,26 @@ export type ChunkHeader = Pick<LogChunk, 'runs' | 'openLines' | 'openLengths'>;
 const NEWLINE = 0x0a;
 const HEADER_VERSION = 1;
 
+/** Hears of one line: its number, its place in the chunk's bytes (without the newline), its run, and whether the next one carries it on. */
+export type LineVisitor = (seq: number, from: number, to: number, run: LineRun, open: boolean) => void;
+
 /**
  * Cuts a chunk into lines, in order.
  * In: `fromSeq` skips what lies before it, `limit` is the most lines that come out. Out: empty when the chunk has none of those.
  * Skipping walks over newlines and decodes no text. Errors: Error when bytes and header contradict each other.
  */
 export function linesOf(chunk: LogChunk, fromSeq = chunk.firstSeq, limit = Infinity): LogLine[] {
+  const lines: LogLine[] = [];
+  walkLines(chunk, fromSeq, limit, (seq, from, to, { time, stream }, continues) => {
+    lines.push({ seq, time, stream, text: chunk.bytes.toString('utf8', from, to), continues });
+  });
+  return lines;
+}
+
+/** The same without a text for each: for those who go on with bytes. */
+export function walkLines(chunk: LogChunk, fromSeq: number, limit: number, visit: LineVisitor): void {
   const first = Math.max(0, fromSeq - chunk.firstSeq);
   const end = Math.min(chunk.lineCount, first + limit);
-  const lines: LogLine[] = [];
   let runIndex = 0;
   let runEnd = chunk.runs[0]?.count ?? 0;
   let openIndex = 0;
@@ -28,19 +39,9 @@ export function linesOf(chunk: LogChunk, fromSeq = chunk.firstSeq, limit = Infin
     if (lineEnd < at || lineEnd > chunk.bytes.length) {
       throw new Error(`log chunk ${chunk.firstSeq}: expected ${chunk.lineCount} lines, got ${index} in its bytes`);
     }
-    if (index >= first) {
-      const { time, stream } = runAt(chunk, runIndex);
-      lines.push({
-        seq: chunk.firstSeq + index,
-        time,
-        stream,
-        text: chunk.bytes.toString('utf8', at, lineEnd),
-        continues: open,
-      });
-    }
+    if (index >= first) visit(chunk.firstSeq + index, at, lineEnd, runAt(chunk, runIndex), open);
     at = open ? lineEnd : lineEnd + 1;
   }
-  return lines;
 }
 
 function runAt(chunk: LogChunk, index: number): LineRun {

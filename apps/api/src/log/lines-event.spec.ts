@@ -4,7 +4,7 @@ import type { LogChunk } from '#core/log-line.js';
 import { newLogChunk } from '#testing/factories.js';
 import { EventCache, type CachedLog } from './event-cache.js';
 import { Gate } from './gate.js';
-import { EVENT_CHARS, LINES_PER_EVENT, linesEvents, type LinesEvent } from './lines-event.js';
+import { EVENT_BYTES, LINES_PER_EVENT, linesEvents, type LinesEvent } from './lines-event.js';
 import { toLineView } from './log.dto.js';
 import { formatEvent } from './sse.js';
 import { StreamPace } from './stream-pace.js';
@@ -39,6 +39,25 @@ describe('events of lines', () => {
       const data = { lines: linesOf(chunk!, 1).map(toLineView) };
       expect(event!.bytes.toString()).toBe(formatEvent({ event: 'lines', id, data }));
     }
+  });
+
+  it('are the same for every kind of text', () => {
+    const texts = [
+      '',
+      'plain',
+      'tab\tquote" back\\slash',
+      'ä ∅ 😀 \u2028',
+      '\u0000\u001b[31mred\u007f',
+      'x'.repeat(70_000),
+      '"'.repeat(5_000),
+    ];
+    const chunk = newLogChunk(texts, { firstSeq: 7, firstByte: 0 });
+    // a byte that is no UTF-8
+    chunk.bytes = Buffer.from(chunk.bytes);
+    chunk.bytes[1] = 0xff;
+    const data = { lines: linesOf(chunk).map(toLineView) };
+    const [event] = linesEvents(1, [chunk], 0);
+    expect(event!.bytes.equals(Buffer.from(formatEvent({ event: 'lines', id: '13', data })))).toBe(true);
   });
 
   it.each([
@@ -86,7 +105,7 @@ describe('events of lines', () => {
       { firstSeq: 0, firstByte: 0 },
     );
     expect(linesEvents(1, [long], 0).map(({ first, next }) => next - first)).toEqual([3, 3, 3, 1]);
-    expect(EVENT_CHARS).toBeLessThan(300_000);
+    expect(EVENT_BYTES).toBeLessThan(300_000);
     expect(LINES_PER_EVENT).toBe(1000);
   });
 });

@@ -1,13 +1,14 @@
 // Lines of a log as the bytes of `lines` events, made once for all readers that stand at the same place. Pure.
-import { linesOf } from '#core/chunk-codec.js';
-import type { LogChunk, LogLine } from '#core/log-line.js';
+// From bytes to bytes: a string for each line kept a process busy that one reader of a flood made read with it.
+import { walkLines } from '#core/chunk-codec.js';
+import type { LogChunk, LogStream } from '#core/log-line.js';
+import { EventText } from './event-text.js';
 import { lineId } from './log-position.js';
-import { formatEventOf } from './sse.js';
 
 /** Lines of one event at most. */
 export const LINES_PER_EVENT = 1000;
-/** Characters of JSON after which an event is closed; one long line may exceed it. */
-export const EVENT_CHARS = 256 * 1024;
+/** Bytes of JSON after which an event is closed; one long line may exceed it. */
+export const EVENT_BYTES = 256 * 1024;
 
 /** One event, ready to be written. */
 export interface LinesEvent {
@@ -18,6 +19,8 @@ export interface LinesEvent {
   bytes: Buffer;
 }
 
+const scratch = new EventText();
+
 /**
  * In: chunks in order, without a gap; lines before `fromSeq` are left out.
  * Out: events in order. Small chunks share an event; an event that ends inside a chunk is followed by others until that chunk's end, so
@@ -26,46 +29,49 @@ export interface LinesEvent {
  */
 export function linesEvents(attempt: number, chunks: LogChunk[], fromSeq: number): LinesEvent[] {
   const events: LinesEvent[] = [];
-  let parts: string[] = [];
-  let chars = 0;
   let first = fromSeq;
+  let next = fromSeq;
+  scratch.length = 0;
   const close = (): void => {
-    if (parts.length === 0) return;
-    const next = first + parts.length;
-    const id = lineId({ attempt, seq: next - 1 });
-    const bytes = Buffer.from(formatEventOf('lines', id, `{"lines":[${parts.join(',')}]}`));
-    events.push({ first, next, bytes });
-    parts = [];
-    chars = 0;
+    if (next === first) return;
+    scratch.ascii(']}\n\n');
+    const head = Buffer.from(`event: lines\nid: ${lineId({ attempt, seq: next - 1 })}\ndata: {"lines":[`);
+    events.push({ first, next, bytes: Buffer.concat([head, scratch.take()]) });
     first = next;
   };
   for (const chunk of chunks) {
-    const follows = chunk.firstSeq <= first + parts.length;
-    if (!follows || parts.length + chunk.lineCount > LINES_PER_EVENT || chars + chunk.bytes.length > EVENT_CHARS)
+    const count = next - first;
+    const follows = chunk.firstSeq <= next;
+    if (!follows || count + chunk.lineCount > LINES_PER_EVENT || scratch.length + chunk.bytes.length > EVENT_BYTES)
       close();
-    const format = lineFormatter();
-    for (const line of linesOf(chunk, fromSeq)) {
-      if (parts.length === 0) first = line.seq;
-      const text = format(line);
-      parts.push(text);
-      chars += text.length;
-      if (parts.length >= LINES_PER_EVENT || chars >= EVENT_CHARS) close();
-    }
+    const between = betweenOf();
+    walkLines(chunk, fromSeq, Infinity, (seq, from, to, { time, stream }, open) => {
+      const isFirst = next === first;
+      if (isFirst) first = seq;
+      scratch.ascii(isFirst ? '{"seq":' : ',{"seq":');
+      scratch.ascii(String(seq));
+      scratch.ascii(between(time, stream));
+      scratch.json(chunk.bytes, from, to);
+      scratch.ascii(open ? '","continues":true}' : '"}');
+      next = seq + 1;
+      if (next - first >= LINES_PER_EVENT || scratch.length >= EVENT_BYTES) close();
+    });
   }
   close();
   return events;
 }
 
-/** A line as toLineView and JSON.stringify would write it. Lines of a run share their time and stream, which are written once. */
-function lineFormatter(): (line: LogLine) => string {
-  let time: Date | undefined;
-  let stream: string | undefined;
+/** What stands between a line's number and its text. Lines of a run share their time and stream, which are formatted once. */
+function betweenOf(): (time: Date, stream: LogStream) => string {
+  let lastTime: Date | undefined;
+  let lastStream: LogStream | undefined;
   let between = '';
-  return (line) => {
-    if (line.time !== time || line.stream !== stream) {
-      ({ time, stream } = line);
-      between = `,"time":"${line.time.toISOString()}","stream":"${line.stream}","text":`;
+  return (time, stream) => {
+    if (time !== lastTime || stream !== lastStream) {
+      lastTime = time;
+      lastStream = stream;
+      between = `,"time":"${time.toISOString()}","stream":"${stream}","text":"`;
     }
-    return `{"seq":${line.seq}${between}${JSON.stringify(line.text)}${line.continues ? ',"continues":true}' : '}'}`;
+    return between;
   };
 }

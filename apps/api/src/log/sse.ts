@@ -14,13 +14,8 @@ export interface StreamEvent {
 
 /** One event, ended by an empty line. JSON holds no newline, so one `data:` line is enough. */
 export function formatEvent({ event, id, data }: StreamEvent): string {
-  return formatEventOf(event, id, JSON.stringify(data));
-}
-
-/** The same with `json` for its data, on one line. */
-export function formatEventOf(event: StreamEvent['event'], id: string | undefined, json: string): string {
   const place = id === undefined ? '' : `id: ${id}\n`;
-  return `event: ${event}\n${place}data: ${json}\n\n`;
+  return `event: ${event}\n${place}data: ${JSON.stringify(data)}\n\n`;
 }
 
 export const HEARTBEAT = ': still here\n\n';
