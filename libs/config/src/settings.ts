@@ -277,7 +277,7 @@ export const SECTIONS = {
     },
     LOG_STREAM_BYTES: {
       schema: whole(2 ** 20, 2 ** 40),
-      default: '67108864',
+      default: '16777216',
       about: 'What all live streams of one API process send together in a second, shared fairly.',
     },
     LOG_LEVEL: {
