@@ -13,7 +13,7 @@ let batch: Batch;
 beforeEach(() => {
   clock = new FakeClock();
   sink = new RecordingSink();
-  batch = new Batch({ sink, clock, flushMs: 100 });
+  batch = new Batch({ sink, clock, flushMs: 100, burstChunks: 1 });
 });
 
 function block(text: string, changes: Partial<LineBlock> = {}): LineBlock {
@@ -54,6 +54,26 @@ describe('Batch', () => {
     expect(sink.chunks).toHaveLength(3);
   });
 
+  it('sends what a build says first without waiting for company, as long as its credit lasts', async () => {
+    batch = new Batch({ sink, clock, flushMs: 100, burstChunks: 3 });
+    const say = async (text: string, changes: Partial<LineBlock> = {}): Promise<number> => {
+      add(block(`${text}\n`, changes));
+      await settled();
+      return sink.chunks.length;
+    };
+    expect(await say('first')).toBe(1);
+    expect(await say('of the system, which can wait', { stream: 'system' })).toBe(1);
+    expect(await say('goes at once and takes that along')).toBe(2);
+    expect(await say('so does this')).toBe(3);
+    expect(await say('this has no credit left')).toBe(3);
+    await clock.advance(100);
+    batch.settle(clock.now());
+    await settled();
+    expect(sink.chunks.map((chunk) => chunk.lineCount)).toEqual([1, 2, 1, 1]);
+    await clock.advance(200); // earns two
+    expect([await say('a'), await say('b'), await say('c')]).toEqual([5, 6, 6]);
+  });
+
   it('numbers lines and bytes, and merges what shares time and stream', async () => {
     const at = new Date(5);
     add(
@@ -89,7 +109,7 @@ describe('Batch', () => {
 
   it('gathers while the sink is busy, and says when it is free', async () => {
     let free = 0;
-    batch = new Batch({ sink, clock, flushMs: 100, onFree: () => (free += 1) });
+    batch = new Batch({ sink, clock, flushMs: 100, burstChunks: 1, onFree: () => (free += 1) });
     let release = () => {};
     sink.hold = () => new Promise<void>((resolve) => (release = resolve));
     add(block('one\n'));
@@ -119,7 +139,7 @@ describe('Batch', () => {
       appended.push(chunks.map((chunk) => chunk.firstSeq));
       return append(chunks);
     };
-    batch = new Batch({ sink, clock, flushMs: 100, onStored: (chunk) => stored.push(chunk.firstSeq) });
+    batch = new Batch({ sink, clock, flushMs: 100, burstChunks: 1, onStored: (chunk) => stored.push(chunk.firstSeq) });
     let release = () => {};
     sink.hold = (chunk) =>
       chunk.firstSeq > 0 ? Promise.resolve() : new Promise<void>((resolve) => (release = resolve));

@@ -9,6 +9,11 @@ import type { LineBlock } from './line-block.js';
 
 /** How long a line waits for company before it is sent, ms. */
 export const DEFAULT_FLUSH_MS = 40;
+/**
+ * Chunks with the build's own output that follow others without that wait, after a quiet time: what its commands say first is seen at once.
+ * Kilnyard's own lines wait.
+ */
+export const BURST_CHUNKS = 6;
 /** Bytes that may wait for the sink, the chunks on their way included; then room() makes the writer wait. */
 export const MAX_WAITING_BYTES = 4_194_304;
 /** Bytes of one append, of as many waiting chunks as fit: about half of what may wait, so that the other half can be made ready meanwhile. */
@@ -30,6 +35,8 @@ export interface BatchOptions {
   sink: LogSink;
   clock: Clock;
   flushMs?: number;
+  /** Default BURST_CHUNKS; 1 at least. */
+  burstChunks?: number;
   startAt?: LogStart;
   /** Called when the sink is free again and lines wait: dueAt may have changed. */
   onFree?: () => void;
@@ -48,7 +55,8 @@ export interface SourcePlace {
 
 /**
  * Call order: add* -> settle -> room, again and again; end once. One caller at a time.
- * A chunk closes when the next block does not fit, else flushMs after the one before: at once when the log was quiet until then.
+ * A chunk closes when the next block does not fit, else flushMs after the one before. One with output of the build's own closes at once
+ * for as long as there is credit: one chunk for each flushMs that went by without one, burstChunks at most.
  * Small and soon when output trickles, large when it floods or the sink is slow; no line waits longer than flushMs for a free sink.
  * Errors: the sink's first one comes out of the next add and room, and of end; nothing is sent after it.
  */
@@ -56,6 +64,7 @@ export class Batch {
   readonly #sink: LogSink;
   readonly #clock: Clock;
   readonly #flushMs: number;
+  readonly #burstChunks: number;
   readonly #onFree: () => void;
   readonly #sourceAfter: (place: SourcePlace) => SourcePoint | null;
   readonly #onStored: (chunk: LogChunk) => void;
@@ -64,6 +73,9 @@ export class Batch {
   readonly #gathering = new ChunkBuilder();
   #gatheringSince = 0;
   #lastClosedAt = -Infinity;
+  #credit = 0;
+  /** What is gathered has output of the build's own. */
+  #urgent = false;
   #seq: number;
   #byte: number;
   #queue: LogChunk[] = [];
@@ -76,6 +88,7 @@ export class Batch {
     this.#sink = options.sink;
     this.#clock = options.clock;
     this.#flushMs = options.flushMs ?? DEFAULT_FLUSH_MS;
+    this.#burstChunks = options.burstChunks ?? BURST_CHUNKS;
     this.#onFree = options.onFree ?? (() => {});
     this.#sourceAfter = options.sourceAfter ?? (() => null);
     this.#onStored = options.onStored ?? (() => {});
@@ -89,12 +102,14 @@ export class Batch {
     if (!this.#gathering.fits(block)) this.#close(now.getTime());
     if (this.#gathering.lineCount === 0) this.#gatheringSince = now.getTime();
     this.#gathering.add(block);
+    if (block.stream !== 'system') this.#urgent = true;
     this.#place = place;
   }
 
   /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree). */
   get dueAt(): number | null {
     if (this.#gathering.lineCount === 0 || this.#sending !== null) return null;
+    if (this.#urgent && this.#credit >= 1) return this.#gatheringSince;
     return Math.max(this.#gatheringSince, this.#lastClosedAt + this.#flushMs);
   }
 
@@ -140,6 +155,9 @@ export class Batch {
     this.#seq += chunk.lineCount;
     this.#byte += chunk.bytes.length;
     this.#hash.update(chunk.bytes);
+    const earned = this.#credit + (at - this.#lastClosedAt) / this.#flushMs;
+    this.#credit = Math.max(0, Math.min(this.#burstChunks, earned) - 1);
+    this.#urgent = false;
     this.#lastClosedAt = at;
     this.#waitingBytes += chunk.bytes.length;
     this.#sink.prepare(chunk);

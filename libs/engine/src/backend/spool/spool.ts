@@ -13,6 +13,8 @@ const FIRST_READ_BYTES = 64 * 1024;
 const LAST_READ_BYTES = 1024 * 1024;
 /** What is written this soon after a read waits for the next: a program that writes each line by itself would wake us for each. */
 const GATHER_MS = 8;
+/** So many reads after a quiet time come at once all the same: what a build says first is seen without that wait. */
+const BURST_READS = 12;
 /** Holes are punched behind what is released in steps of this size. Each is a process, whose start holds the worker up for some 10 ms. */
 export const PUNCH_BYTES = 128 * 1024 * 1024;
 /** A change that inotify did not tell of is seen after this time at the latest. */
@@ -123,6 +125,8 @@ class Bell {
   private wake: (() => void) | null = null;
   private rung: 'no' | 'changed' | 'now' = 'no';
   private answeredAt = -Infinity;
+  /** Reads that may still come at once: one more for each GATHER_MS that goes by without any. */
+  private credit = BURST_READS;
   private readonly watcher;
 
   constructor(path: string) {
@@ -140,13 +144,15 @@ class Bell {
 
   /** The file was read: what was rung for before is seen to. */
   answered(): void {
-    this.answeredAt = performance.now();
+    const now = performance.now();
+    this.credit = Math.max(0, Math.min(BURST_READS, this.credit + (now - this.answeredAt) / GATHER_MS) - 1);
+    this.answeredAt = now;
   }
 
   async wait(): Promise<void> {
     if (this.rung === 'no') await this.sleep(POLL_MS);
     const early = this.answeredAt + GATHER_MS - performance.now();
-    if (this.rung === 'changed' && early > 0) await this.sleep(early);
+    if (this.rung === 'changed' && early > 0 && this.credit < 1) await this.sleep(early);
     this.rung = 'no';
   }
 
