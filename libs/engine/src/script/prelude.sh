@@ -5,12 +5,32 @@
 #   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
 # Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
 K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER='' K_CUT=''
-# k_now: "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>", in one fork
-case $(date +%N 2>/dev/null) in
-  *[!0-9]* | '') k_now() { date -u '+%s.000000 %Y/%m/%d %H:%M:%S.000000'; } ;;
-  *) k_now() { date -u '+%s.%6N %Y/%m/%d %H:%M:%S.%6N'; } ;;
-esac
-k_say() { k_t=$(k_now); printf '\036[Container] %s %s\n' "${k_t#* }" "$1"; }
+# k_now: k_t becomes "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>". The clock is asked once in a while (a fork and a program), and
+# in between the kernel's uptime tells how far it went, to 10 ms, which the shell reads by itself. K_UP, K_AT: uptime and epoch when the
+# clock was asked, K_OF: of its day, all in hundredths; K_DAY: the day.
+k_ask() {
+  k_a=$(date -u '+%s:1%H:1%M:1%S:%Y/%m/%d:%N')
+  k_n=${k_a##*:} k_a=${k_a%:*}
+  case $k_n in *[!0-9]* | '') k_n=0 ;; *) k_n=1${k_n%???????} k_n=$((k_n - 100)) ;; esac
+  K_DAY=${k_a##*:} k_a=${k_a%:*}
+  K_AT=$((${k_a%%:*} * 100 + k_n)) k_a=${k_a#*:}
+  K_OF=$((((${k_a%%:*} - 100) * 3600 + (${k_a##*:} - 100)) * 100 + k_n)) k_a=${k_a#*:}
+  K_OF=$((K_OF + (${k_a%%:*} - 100) * 6000))
+}
+k_now() {
+  k_up=
+  read -r k_up k_x 2>/dev/null </proc/uptime
+  case $k_up in *.[0-9][0-9]) k_f=1${k_up#*.} k_up=$((${k_up%.*} * 100 + k_f - 100)) k_d=$((k_up - K_UP)) ;; *) k_d=-1 ;; esac
+  if [ "$k_d" -lt 0 ] || [ "$k_d" -gt 3000 ] || [ $((K_OF + k_d)) -ge 8640000 ]; then
+    k_ask
+    K_UP=${k_up:-0} k_d=0
+  fi
+  k_c=$((K_OF + k_d)) k_e=$((K_AT + k_d))
+  k_h=$((k_c / 360000 + 100)) k_m=$((k_c / 6000 % 60 + 100)) k_s=$((k_c / 100 % 60 + 100)) k_f=$((k_c % 100 + 100))
+  k_t="$((k_e / 100)).${k_f#1}0000 $K_DAY ${k_h#1}:${k_m#1}:${k_s#1}.${k_f#1}0000"
+}
+K_UP=99999999999 K_OF=0 K_AT=0 K_DAY=
+k_say() { k_now; printf '\036[Container] %s %s\n' "${k_t#* }" "$1"; }
 k_event() { printf '%s %s\n' "$1" "$2" >>"$K/events"; }
 
 # All output goes through a FIFO into the spool. Straight into the file, a user's `> /dev/stderr` would empty it.
@@ -52,7 +72,7 @@ k_end() {
 
 # k_run TEXT USER: one command in a shell of its own. Out: K_CODE.
 k_run() {
-  { printf '. %s/restore.sh\n\n\n%s\n' "$T" "$1"; [ "$CARRY" = 0 ] || cat "$T/tail.sh"; } >"$T/script.sh"
+  { printf '. %s/restore.sh\n\n\n%s\n' "$T" "$1"; [ "$CARRY" = 0 ] || printf '%s' "$K_TAIL"; } >"$T/script.sh"
   printf 'export CODEBUILD_LAST_EXIT=%s CODEBUILD_BUILD_SUCCEEDING=%s\n' "$K_LAST" "$K_OK" >"$T/flags.sh"
   if [ -n "$K_USERS" ]; then
     eval "k_home=~${2:-root}"
@@ -106,14 +126,14 @@ k_command() {
 
 k_phase_begin() {
   K_PHASE=$1 K_STOP='' K_FAILED='' K_WHY=''
-  k_t=$(k_now)
+  k_now
   k_event begin "$1 ${k_t%% *}"
   printf '\036[Container] %s Entering phase %s\n' "${k_t#* }" "$1"
 }
 
 # Out: status 0 when the phase went well.
 k_phase_end() {
-  k_t=$(k_now)
+  k_now
   k_state=SUCCEEDED k_code=''
   [ -z "$K_WHY" ] || k_state=FAILED k_code=COMMAND_EXECUTION_ERROR
   printf '\036[Container] %s Phase complete: %s State: %s\n' "${k_t#* }" "$K_PHASE" "$k_state"
@@ -127,12 +147,12 @@ k_phase_end() {
 # (lines of `export NAME='value'`) over it; this shell itself never takes them in, so that a PATH among them cannot break it.
 k_prepare() {
   umask 022
-  chmod 0777 "$T"
+  [ -z "$K_USERS" ] || chmod 0777 "$T"
   k_oom || :
   K_CLEAN=
   k_env=$(command -v env) && K_CLEAN="$k_env -i"
   printf "__k_t='%s' __k_src='%s'\n%s" "$T" "$SRC" "$1" >"$T/restore.sh"
   [ "$CARRY" = 1 ] || printf 'trap - EXIT\n' >>"$T/restore.sh"
-  printf '%s' "$2" >"$T/tail.sh"
+  K_TAIL=$2
   { export -p; printf "%s\nPWD='%s'\n" "$3" "$SRC"; } >"$T/env.sh"
 }
