@@ -42,6 +42,27 @@ const adopt = (over: Partial<Parameters<BuildsStore['adopt']>[0]> = {}) =>
   builds.adopt({ ...lease, expiredMs: 0, by: NEXT, leaseMs: 60_000, evenHeld: true, ...over });
 
 describe('adopting', () => {
+  it('waits for an append of the old worker that is under way', async () => {
+    const append = await db.pool.connect();
+    try {
+      await append.query('BEGIN');
+      await append.query('SELECT 1 FROM build WHERE id = $1 FOR KEY SHARE', [lease.buildId]); // as log-append.ts
+      let taken = false;
+      const adopting = adopt().then(() => (taken = true));
+      await until('the adoption waits for the lock', async () => {
+        const waiting = await db.query(
+          `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'`,
+        );
+        return waiting.rowCount === 1;
+      });
+      expect(taken).toBe(false);
+      await append.query('COMMIT');
+      await adopting;
+    } finally {
+      append.release();
+    }
+  });
+
   it('gives the build as it stands, under the same attempt, and refuses the old worker from then on', async () => {
     await builds.apply(lease, 'SUCCEED', [], new Date());
     const taken = (await adopt())!;

@@ -50,6 +50,8 @@ export async function adopt(
 ): Promise<{ lease: Lease; state: BuildState; since: Date } | null> {
   const { buildId, attempt, workerId, by, leaseMs, evenHeld } = request;
   return db.transaction(async (tx) => {
+    // waits for an append of the old worker that has read its lease (see log-append.ts); an update alone would not
+    await tx.query('SELECT 1 FROM build WHERE id = $1 FOR UPDATE', [buildId]);
     const { rows } = await tx.query<{ status: string; current_phase: string; failing: boolean; since: Date }>(
       `UPDATE build SET worker_id = $4, version = version + 1,
          lease_until = (clock_timestamp() + $5 * interval '1 millisecond')::timestamptz(3)

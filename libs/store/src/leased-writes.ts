@@ -57,8 +57,9 @@ export interface PhaseEnd {
  */
 export async function applyLeased(db: Database, lease: Lease, ends: readonly PhaseEnd[]): Promise<BuildState> {
   return db.transaction(async (tx) => {
+    // not FOR UPDATE, which would make the same worker's appends to the log wait for it
     const { rows } = await tx.query<StandingRow>(
-      `SELECT ${STANDING_COLUMNS} FROM build WHERE ${HOLDS_LEASE} FOR UPDATE`,
+      `SELECT ${STANDING_COLUMNS} FROM build WHERE ${HOLDS_LEASE} FOR NO KEY UPDATE`,
       leaseValues(lease),
     );
     const row = rows[0];

@@ -50,7 +50,7 @@ const COLUMN_NAMES = CHUNK_COLUMNS.map(([name]) => name).join(', ');
 const LEASE_VALUES = 3;
 
 /*
- * FOR SHARE is what makes the guard true until the commit. Without it an append that read a live lease could commit after settleLost
+ * FOR KEY SHARE is what makes the guard true until the commit. Without it an append that read a live lease could commit after settleLost
  * had ended the build and sealed its log, and the seal would be wrong. With it either the append comes first, and settleLost (which
  * locks the row for update) waits and counts it; or settleLost comes first, and the append, waiting on the row, reads it again, finds
  * it ended, and stores nothing. It costs no second round trip, only a lock mark on a row that is in memory anyway.
@@ -65,7 +65,7 @@ function appendOf(count: number): { name: string; text: string; timeoutMs: numbe
     name: `log-append-${count}`,
     text: `
 WITH owner AS MATERIALIZED (
-  SELECT id, log_day FROM build WHERE ${HOLDS_LEASE} FOR SHARE
+  SELECT id, log_day FROM build WHERE ${HOLDS_LEASE} FOR KEY SHARE
 ), stored AS (
   INSERT INTO log_chunk (build_id, attempt, day, ${COLUMN_NAMES})
   SELECT id, $2, log_day, ${COLUMN_NAMES} FROM owner CROSS JOIN (VALUES ${rows.join(', ')}) AS chunk (${COLUMN_NAMES})

@@ -223,8 +223,10 @@ describe('races and failures', () => {
   it('an append that began under a live lease either comes before the settling or stores nothing', async () => {
     const holder = await db.pool.connect();
     try {
-      // Another session ends the build, but has not committed: the append waits for it, and then must see its end.
+      // Another session ends the build (as end-build.ts does: locked first), but has not committed: the append waits for it, and then
+      // must see its end.
       await holder.query('BEGIN');
+      await holder.query(`SELECT 1 FROM build WHERE id = $1 FOR UPDATE`, [lease.buildId]);
       await holder.query(`UPDATE build SET status = 'FAULT' WHERE id = $1`, [lease.buildId]);
       const append = expect(logs.append(lease, newLogChunk(['late']))).rejects.toMatchObject({ code: 'LEASE_LOST' });
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -234,6 +236,19 @@ describe('races and failures', () => {
       holder.release();
     }
     expect((await db.query('SELECT 1 FROM log_chunk')).rowCount).toBe(0);
+  });
+
+  it('an append does not wait for what its own worker writes of the build', async () => {
+    const holder = await db.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT 1 FROM build WHERE id = $1 FOR NO KEY UPDATE', [lease.buildId]);
+      await holder.query('UPDATE build SET version = version + 1 WHERE id = $1', [lease.buildId]);
+      await logs.append(lease, newLogChunk(['beside']));
+      await holder.query('COMMIT');
+    } finally {
+      holder.release();
+    }
   });
 
   it('goes on after its connections were cut', async () => {
