@@ -84,14 +84,21 @@ export class BuildTurns {
     for (const run of this.runs.values()) run.abort(new Interrupt('drain'));
   }
 
-  /** Takes builds one after the other until none may run. Never more at once than there are slots. `took` hears of each one taken. */
-  async turn(took?: () => void): Promise<void> {
+  /**
+   * Takes builds one after the other until none may run. Never more at once than there are slots. `took` hears of each one taken.
+   * In: `called` = an item of the queue has told of a build.
+   */
+  async turn(took?: () => void, called = false): Promise<void> {
     if (this.turns + this.adopted.size >= this.options.slots) return;
     this.turns += 1;
     try {
-      while (this.options.mayTake() && this.turns + this.adopted.size <= this.options.slots) {
+      for (
+        let told = called;
+        this.options.mayTake() && this.turns + this.adopted.size <= this.options.slots;
+        told = false
+      ) {
         const { builds, workerId, leaseMs, host, carried } = this.options;
-        const claimed = await builds.claimNext({ workerId, leaseMs, host, carried });
+        const claimed = await builds.claimNext({ workerId, leaseMs, host, carried, called: told });
         if (claimed === null) return;
         took?.();
         await this.inContext(claimed);

@@ -5,6 +5,9 @@ import type { Logger } from '#observe/logger.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { Listener } from '#store/listen.js';
 
+/** A change of the build that its own worker most often made itself: what else it may mean is looked at a little later. */
+const LOOK_MS = 1_000;
+
 /**
  * Aborts `interrupt` with an Interrupt: `lease-lost` when the build has passed to another, `stop` when somebody asked for it.
  * The lease is renewed three times in its length; the notification of a stop only makes the next renewal come at once.
@@ -15,6 +18,7 @@ export class LeaseKeeper {
   private asking = false;
   private askAgain = false;
   private stopped = false;
+  private look: NodeJS.Timeout | null = null;
   /** When the lease was renewed last, by this process's own clock; asked for before the answer came, so never too late. */
   private renewedAt = performance.now();
 
@@ -31,7 +35,8 @@ export class LeaseKeeper {
     this.timer = setInterval(() => void this.renew(), options.leaseMs / 3);
     this.timer.unref();
     this.unsubscribe = options.listener.onChange(options.lease.buildId, ({ kind }) => {
-      if (kind !== 'log') void this.renew();
+      if (kind === 'stop' || kind === 'missed') void this.renew();
+      else if (kind !== 'log') this.renewSoon();
     });
     // a stop may have been asked for between the claim and the subscription
     void this.renew();
@@ -45,7 +50,15 @@ export class LeaseKeeper {
   stop(): void {
     this.stopped = true;
     clearInterval(this.timer);
+    if (this.look !== null) clearTimeout(this.look);
     this.unsubscribe();
+  }
+
+  private renewSoon(): void {
+    this.look ??= setTimeout(() => {
+      this.look = null;
+      void this.renew();
+    }, LOOK_MS).unref();
   }
 
   private async renew(): Promise<void> {

@@ -205,7 +205,7 @@ export async function startWorker(
     ...redis,
     fleet: carried.fleet,
     slots: settings.worker.workerSlots,
-    run: (_, nudged) => turns.turn(nudged ? () => wakeUps.nudge() : undefined).then(() => wakeUps.passOn()),
+    run: (_, nudged) => turns.turn(nudged ? () => wakeUps.nudge() : undefined, !nudged).then(() => wakeUps.passOn()),
     onError: (error) => logger.warn('queue', { error }),
   });
   const wakeUps = new WakeUps({

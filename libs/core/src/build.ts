@@ -97,6 +97,9 @@ export interface Build {
   version: number;
 }
 
+/** What changes of a build while it runs, for those who follow it. */
+export type BuildProgress = Pick<Build, 'status' | 'currentPhase' | 'attempt' | 'attempts'>;
+
 /** A build with what a worker needs to run it. */
 export interface ClaimedBuild {
   lease: Lease;

@@ -5,6 +5,7 @@ import type { Sandbox } from './backend/backend.js';
 import type { LogLimits, LogPipeline } from './logs/pipeline.js';
 import type { BuildState } from '#core/transitions.js';
 import type { RunPorts } from './ports.js';
+import type { PhaseNotes } from './phase-notes.js';
 import type { ScriptWatch } from './phases/script-watch.js';
 
 export interface BuildRequest {
@@ -37,6 +38,8 @@ export interface BuildRun {
   readonly ending: AbortSignal;
   /** Ends the build for this error of ours; the first cause wins. */
   readonly fail: (error: unknown) => void;
+  /** The ends of phases on their way to the journal. */
+  readonly notes: PhaseNotes;
   /** From PROVISIONING on. */
   sandbox: Sandbox | null;
   /** From DOWNLOAD_SOURCE on. */

@@ -82,6 +82,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     signal: stop.signal,
     ending: ending.signal,
     fail: (error) => stop.abort(error),
+    notes: new PhaseNotes(ports.journal, (error) => stop.abort(error)),
     sandbox: null,
     source: null,
     script: null,
@@ -135,7 +136,7 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof
 async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
   let { state } = from;
   let began = from.since ?? run.ports.clock.now();
-  const notes = new PhaseNotes(run.ports.journal, run.fail);
+  const { notes } = run;
   while (!isFinal(state.status) && state.phase !== 'QUEUED') {
     notes.throwFailure();
     const performed = await perform(run, state);
@@ -165,10 +166,10 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
 
 /**
  * May the next phase begin before the end of this one is written down? Behind the hand-over, where the script goes on by itself anyway and
- * an adopter reads the phases from its events. Before it, what is written decides whether user code may have run.
+ * an adopter reads the phases from its events; and where the source follows, which waits for it before the hand-over (download-source.ts).
  */
 function mayLag(phase: PhaseType): boolean {
-  return isCommandPhase(phase) || phase === 'UPLOAD_ARTIFACTS';
+  return isCommandPhase(phase) || phase === 'UPLOAD_ARTIFACTS' || phase === 'PROVISIONING';
 }
 
 /** The script runs on by itself; what has been read of it is stored, as far as that goes within HAND_OVER_MS. */

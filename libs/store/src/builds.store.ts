@@ -3,6 +3,7 @@ import type {
   Artifact,
   Build,
   BuildOverrides,
+  BuildProgress,
   CacheUse,
   ClaimedBuild,
   ExportedVariable,
@@ -11,7 +12,7 @@ import type {
 } from '#core/build.js';
 import { NOTHING_CARRIED, type Carried } from '#core/fleet.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
-import type { BuildStatus, PhaseContext } from '#core/phase.js';
+import type { BuildStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
 import { adopt, heldOnHost, release, type AdoptRequest, type HeldBuild } from './adopt.js';
 import { toArtifact, toBuild, WITH_PHASES } from './build-row.js';
@@ -36,9 +37,14 @@ export class BuildsStore {
 
   // --- requests -------------------------------------------------------------------------------------------------------------
 
-  /** Writes a new build, waiting, in one transaction. Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile). */
+  /** Writes a new build, waiting, in one transaction. Out: its id. Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile). */
+  write(request: NewBuild): Promise<BuildId> {
+    return createBuild(this.db, request);
+  }
+
+  /** The same. Out: the build. */
   async create(request: NewBuild): Promise<Build> {
-    return this.get(await createBuild(this.db, request));
+    return this.get(await this.write(request));
   }
 
   /** Errors: Refusal BUILD_NOT_FOUND. */
@@ -46,6 +52,22 @@ export class BuildsStore {
     const row = await this.db.models((prisma) => prisma.build.findUnique({ where: { id }, include: WITH_PHASES }));
     if (row === null) throw buildNotFound(id);
     return toBuild(row, (await earlierAttempts(this.db, [row])).get(id));
+  }
+
+  /**
+   * How far a build is: for those who ask at each of its steps. `attempts` are there where one was followed by another, else none.
+   * Errors: Refusal BUILD_NOT_FOUND.
+   */
+  async progress(id: BuildId): Promise<BuildProgress> {
+    const { rows } = await this.db.query<{ status: BuildStatus; phase: PhaseType; attempt: number; followed: boolean }>(
+      `SELECT status, current_phase AS phase, attempt, EXISTS (SELECT 1 FROM build_attempt WHERE build_id = id) AS followed
+       FROM build WHERE id = $1`,
+      [id],
+    );
+    const row = rows[0];
+    if (row === undefined) throw buildNotFound(id);
+    if (row.followed) return this.get(id);
+    return { status: row.status, currentPhase: row.phase, attempt: row.attempt, attempts: [] };
   }
 
   /**

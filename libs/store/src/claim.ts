@@ -13,6 +13,8 @@ export interface ClaimRequest {
   leaseMs: number;
   /** What the worker carries; absent: nothing. */
   carried?: Carried;
+  /** An item of the queue has just told of a build. */
+  called?: boolean;
   /** Docker host of the worker; without one nobody can adopt the build. */
   host?: string | null;
 }
@@ -30,22 +32,25 @@ const MAX_PICKS = 20;
  * Takes the next build that fits what the worker carries (absent: nothing), or nothing when none may start.
  * Claims take turns (an advisory lock until the commit): the pick depends on how many builds run, which only a pick that sees every
  * earlier one gets right; row locks alone would let two workers pass a project's limit together. A turn is four short statements.
- * Workers that find nothing never queue for it: they look once without the lock.
+ * Workers that find nothing never queue for it: they look once without the lock, unless they were told of a build (`called`).
  */
 export async function claimNext(db: Database, request: ClaimRequest): Promise<Claim | null> {
   const values = pickValues(request.carried ?? NOTHING_CARRIED);
-  return withPickPlan(db, async (tx) => {
-    if ((await tx.query(PICK, values)).rowCount === 0) return null;
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [PICK_LOCK]);
+  if (request.called !== true) {
+    const some = await withPickPlan(db, async (tx) => (await tx.query(PICK, values)).rowCount);
+    if (some === 0) return null;
+  }
+  const claim = async (tx: Queryable): Promise<Claim | null> => {
     for (let picks = 0; picks < MAX_PICKS; picks++) {
       const picked = await tx.query<{ id: string }>(PICK, values);
       const id = picked.rows[0]?.id;
       if (id === undefined) return null;
-      const claim = await take(tx, id, request);
-      if (claim !== null) return claim;
+      const taken = await take(tx, id, request);
+      if (taken !== null) return taken;
     }
     return null;
-  });
+  };
+  return withPickPlan(db, claim, PICK_LOCK);
 }
 
 /** What an earlier attempt left in the row; build_attempt has kept of it what is to be kept. */

@@ -92,8 +92,9 @@ export class Database {
   /**
    * One transaction (READ COMMITTED) on one connection; `work` gets it and hands it on explicitly.
    * Rolled back when `work` throws. A connection that broke is thrown away. Errors: what `work` throws, as fromDatabaseError.
+   * In: `first` = statements without parameters that go along with BEGIN, in its round trip.
    */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Queryable) => Promise<T>, first = ''): Promise<T> {
     return this.atEdge(async () => {
       const client = await this.pool.connect();
       let broken: Error | undefined;
@@ -102,7 +103,7 @@ export class Database {
       };
       client.on('error', onError);
       try {
-        await client.query('BEGIN');
+        await client.query(`BEGIN;${first}`);
         const result = await work(client);
         await client.query('COMMIT');
         return result;

@@ -60,7 +60,7 @@ describe('Listener', () => {
     );
     expect(await waiting).toEqual([true, true]);
     expect(listener.connected).toBe(true);
-    expect(heard.map((change) => change.kind)).toEqual(['status', 'status']);
+    expect(heard.map((change) => change.kind)).toEqual(['missed', 'missed']);
     const woken = listener.waitForChange(ID, 5_000);
     await notify(`${ID} log`);
     expect(await woken).toBe(true);

@@ -14,9 +14,9 @@ export interface BuildChange {
   buildId: BuildId;
   /**
    * `status`: any change of the row; look it up. `log`: lines or the seal. `stop`: somebody wants it stopped.
-   * `released`: its worker has let it go for another of the same host.
+   * `released`: its worker has let it go for another of the same host. `missed`: notifications may have been lost; look it up.
    */
-  kind: 'status' | 'log' | 'stop' | 'released';
+  kind: 'status' | 'log' | 'stop' | 'released' | 'missed';
 }
 
 /** How long `start` tries before it gives up. */
@@ -32,7 +32,7 @@ const PAYLOAD = /^([0-9a-f-]{36}) (status|log|stop|released)$/;
 
 /**
  * One LISTEN connection. Modes: connected, or reconnecting (with backoff, until closed).
- * After a reconnect every subscriber hears one `status` change of its build, since a notification may have been missed meanwhile.
+ * After a reconnect every subscriber hears one `missed` change of its build, since a notification may have been missed meanwhile.
  */
 export class Listener {
   readonly #hearers = new Map<BuildId, Set<(change: BuildChange) => void>>();
@@ -224,7 +224,7 @@ export class Listener {
     void this.drop();
     await this.connectWithBackoff(() => undefined);
     if (!this.connected) return;
-    for (const buildId of [...this.#hearers.keys()]) this.wake({ buildId, kind: 'status' });
+    for (const buildId of [...this.#hearers.keys()]) this.wake({ buildId, kind: 'missed' });
   }
 
   private async drop(): Promise<void> {

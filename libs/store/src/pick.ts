@@ -68,12 +68,11 @@ export const CLAIMABLE_ELSEWHERE = `SELECT DISTINCT requires FROM (${headsOf(`($
 /**
  * Runs the queries above in a transaction that plans them without bitmap scans. Such a scan gives no order, so one step of a hop would
  * read all entries of its project and sort them; to a planner whose statistics do not know the flood yet, it costs the same.
+ * In: `lock` = key of an advisory lock to wait for first.
  */
-export function withPickPlan<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  return db.transaction(async (tx) => {
-    await tx.query("SELECT set_config('enable_bitmapscan', 'off', true)");
-    return work(tx);
-  });
+export function withPickPlan<T>(db: Database, work: (tx: Queryable) => Promise<T>, lock?: number): Promise<T> {
+  const locked = lock === undefined ? '' : `; SELECT pg_advisory_xact_lock(${lock})`;
+  return db.transaction(work, `SET LOCAL enable_bitmapscan = off${locked}`);
 }
 
 /** The values of $1 and $2. */

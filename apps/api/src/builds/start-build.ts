@@ -68,23 +68,26 @@ export class StartBuild {
     const { project, settings } = request;
     checkSource(settings);
     admit(project.name, settings, this.settings);
-    const build = await this.builds.create({ ...request, maxWaiting: this.settings.access.queueMaxWaiting });
-    await this.enqueue(build);
+    const id = await this.builds.write({ ...request, maxWaiting: this.settings.access.queueMaxWaiting });
+    const [build] = await Promise.all([
+      this.builds.get(id),
+      this.enqueue(id, fleetOf(requiresOf(settings.environment))),
+    ]);
+    this.logger.info('build created', {
+      buildId: id,
+      build: publicBuildId(build.projectName, id),
+      initiator: build.initiator,
+    });
     return build;
   }
 
   /** The row is written, so the build exists: without Redis the sweep will find it. */
-  private async enqueue(build: Build): Promise<void> {
+  private async enqueue(buildId: BuildId, fleet: string): Promise<void> {
     try {
-      await this.queue.add(build.id, fleetOf(requiresOf(build.settings.environment)));
+      await this.queue.add(buildId, fleet);
     } catch (error) {
-      this.logger.warn('build waits for the sweep, since the queue did not take it', { buildId: build.id, error });
+      this.logger.warn('build waits for the sweep, since the queue did not take it', { buildId, error });
     }
-    this.logger.info('build created', {
-      buildId: build.id,
-      build: publicBuildId(build.projectName, build.id),
-      initiator: build.initiator,
-    });
   }
 }
 

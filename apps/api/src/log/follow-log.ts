@@ -1,5 +1,5 @@
 // Follows a build's log to its end as a row of events. Pulled: nothing is asked for before the reader has taken what came before.
-import type { Build } from '#core/build.js';
+import type { BuildProgress } from '#core/build.js';
 import type { BuildId } from '#core/ids.js';
 import { isFinal, type BuildStatus, type PhaseType } from '#core/phase.js';
 import type { LogFeed } from './log-feed.js';
@@ -70,7 +70,7 @@ interface StatusData {
   attempt: number;
 }
 
-function statusOf({ status, currentPhase, attempt }: Build): StatusData {
+function statusOf({ status, currentPhase, attempt }: BuildProgress): StatusData {
   return { buildStatus: status, currentPhase, attempt };
 }
 
@@ -81,7 +81,7 @@ function sameStatus(one: StatusData, other: StatusData | null): boolean {
 }
 
 /** Another attempt followed it, or will. */
-function wasFollowed(build: Build, attempt: number): boolean {
+function wasFollowed(build: BuildProgress, attempt: number): boolean {
   return build.attempts.some((one) => one.attempt === attempt && one.retriedAs !== null);
 }
 
@@ -101,14 +101,14 @@ async function* readOn(
   }
 }
 
-async function previousOf(feed: LogFeed, build: Build, attempt: number): Promise<object> {
+async function previousOf(feed: LogFeed, build: BuildProgress, attempt: number): Promise<object> {
   const one = build.attempts.find((each) => each.attempt === attempt);
   const end = await endOf(feed, build, attempt, true);
   return { ...end, cause: one?.cause ?? null, message: one?.context?.message ?? '' };
 }
 
 /** `own` = tell the attempt's status, not the build's. */
-async function endOf(feed: LogFeed, build: Build, attempt: number, own: boolean): Promise<object> {
+async function endOf(feed: LogFeed, build: BuildProgress, attempt: number, own: boolean): Promise<object> {
   const { lineCount, seal } = await feed.size(attempt);
   const one = own ? build.attempts.find((each) => each.attempt === attempt) : undefined;
   return {

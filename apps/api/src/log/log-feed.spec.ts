@@ -22,7 +22,7 @@ class FakeLog {
   private readonly hearers = new Set<(change: BuildChange) => void>();
   readonly feeds = new LogFeeds(
     {
-      builds: { get: async () => this.build() },
+      builds: { progress: async () => this.build() },
       logs: {
         place: async (buildId, attempt) => ({ buildId, attempt, day: '2026-11-22' }),
         chunks: async (_, fromSeq, limit) => this.read(fromSeq, limit),

@@ -1,5 +1,5 @@
 // One build's log as all of this process's readers of it share it: what one of them has fetched and formatted, the others get as it is.
-import type { Build } from '#core/build.js';
+import type { BuildProgress } from '#core/build.js';
 import type { BuildId } from '#core/ids.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { BuildChange, Listener } from '#store/listen.js';
@@ -9,7 +9,7 @@ import { Gate } from './gate.js';
 import { linesEvents, type LinesEvent } from './lines-event.js';
 
 export interface LogSources {
-  builds: Pick<BuildsStore, 'get'>;
+  builds: Pick<BuildsStore, 'progress'>;
   logs: Pick<LogsStore, 'place' | 'chunks' | 'size'>;
   listener: Pick<Listener, 'onChange'>;
 }
@@ -51,7 +51,7 @@ export class LogFeed {
   private readonly ends = new Map<number, { seq: number; asOf: number }>();
   private readonly places = new Map<number, ReturnType<LogsStore['place']>>();
   private readonly sizes = new Map<number, Promise<Size>>();
-  private latest: { heard: number; build: Promise<{ build: Build; asOf: number }> } | null = null;
+  private latest: { heard: number; build: Promise<{ build: BuildProgress; asOf: number }> } | null = null;
   private batch = FIRST_BATCH;
   private readonly unsubscribe: () => void;
 
@@ -98,10 +98,10 @@ export class LogFeed {
   }
 
   /** The build, fetched after the last change of it that was heard. Errors: the store's. */
-  build(): Promise<{ build: Build; asOf: number }> {
+  build(): Promise<{ build: BuildProgress; asOf: number }> {
     if (this.latest?.heard === this.heardStatus) return this.latest.build;
     const build = this.shared.live.run(async () => {
-      const found = await this.shared.sources.builds.get(this.buildId);
+      const found = await this.shared.sources.builds.progress(this.buildId);
       return { build: found, asOf: ++this.clock };
     });
     const latest = { heard: this.heardStatus, build };

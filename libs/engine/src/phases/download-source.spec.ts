@@ -12,6 +12,8 @@ import { FakeBackend } from '../backend/fake/fake-backend.js';
 import type { Sandbox } from '../backend/backend.js';
 import type { BuildRun } from '../build-run.js';
 import { LogPipeline } from '../logs/pipeline.js';
+import { PhaseNotes } from '../phase-notes.js';
+import type { BuildJournal } from '../ports.js';
 import { downloadSource } from './download-source.js';
 
 const buildId = asBuildId('0b6c1f8e-7f2f-4c0a-9a43-3a1f0c1d2e3f');
@@ -101,6 +103,16 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
   const unused = (): never => {
     throw new Error('not expected to be used here');
   };
+  const journal: BuildJournal = {
+    apply: unused,
+    applyAll: unused,
+    handingOver: async () => undefined,
+    setResolvedSource: unused,
+    setImage: unused,
+    setExportedVariables: unused,
+    setCache: unused,
+    addArtifact: unused,
+  };
   return {
     request: {
       build,
@@ -127,16 +139,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
       },
       source: { fetch: unused, readFile: unused },
       secrets: { parameter: unused, secret: unused },
-      journal: {
-        apply: unused,
-        applyAll: unused,
-        handingOver: async () => undefined,
-        setResolvedSource: unused,
-        setImage: unused,
-        setExportedVariables: unused,
-        setCache: unused,
-        addArtifact: unused,
-      },
+      journal,
       log: sink,
       recordSeal: { seal: (text) => Buffer.from(text), open: (sealed) => sealed.toString() },
       artifacts: { save: unused },
@@ -148,6 +151,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     signal: neverAborted(),
     ending: neverAborted(),
     fail: unused,
+    notes: new PhaseNotes(journal, unused),
     sandbox,
     source: null,
     script: null,

@@ -23,7 +23,8 @@ export async function provision(run: BuildRun): Promise<PhaseOutcome> {
     say: (text) => log.sayLater(text),
     signal,
   });
-  await ports.journal.setImage(image.digest);
+  const recorded = ports.journal.setImage(image.digest);
+  recorded.catch(() => undefined); // met below, when there is a sandbox to be taken away
   run.sandbox = await ports.backend.create(
     {
       buildId: request.lease.buildId,
@@ -36,6 +37,7 @@ export async function provision(run: BuildRun): Promise<PhaseOutcome> {
     },
     signal,
   );
+  await recorded;
   return { kind: 'succeeded' };
 }
 
