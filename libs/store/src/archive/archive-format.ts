@@ -14,8 +14,9 @@ const MAGIC = Buffer.from('KILNLOG1');
 /** first line 8, first byte 8, lines 4, bytes 4, length of the header 4, of the body 4, codec 4, CRC of all other bytes of the frame 4. */
 const FRAME_HEAD = 40;
 const FRAME_CRC = 36;
-/** first line 8, first byte 8, offset of the block in the object 8. */
-const ENTRY = 24;
+/** first line 8, first byte 8, offset of the block in the object 8, its chunks 4. */
+const ENTRY = 28;
+const ENTRY_CHUNKS = 24;
 /** lines 8, bytes 8, offset of the index 8, CRC of all that comes before it from the index on 4, magic 8. */
 const FOOTER = 36;
 const FOOTER_CRC = 24;
@@ -27,6 +28,8 @@ export interface Block {
   /** Where it lies in the object: its first byte, and the one behind its last. */
   at: number;
   end: number;
+  /** How many lie in it. */
+  chunks: number;
 }
 
 export function frameOf(chunk: StoredChunk): Buffer {
@@ -46,7 +49,7 @@ export function frameOf(chunk: StoredChunk): Buffer {
  * Reads a block's frames, which share its memory.
  * Errors: Error that says where it stopped making sense: a chunk that does not follow the one before, a length or a CRC that does not fit.
  */
-export function framesOf(block: Buffer, { firstSeq, firstByte }: Pick<Block, 'firstSeq' | 'firstByte'>): StoredChunk[] {
+export function framesOf(block: Buffer, { firstSeq, firstByte, chunks: count }: Block): StoredChunk[] {
   const chunks: StoredChunk[] = [];
   let [seq, byte] = [firstSeq, firstByte];
   for (let at = 0; at < block.length;) {
@@ -71,6 +74,8 @@ export function framesOf(block: Buffer, { firstSeq, firstByte }: Pick<Block, 'fi
     byte += chunk.byteCount;
     at = end;
   }
+  if (chunks.length !== count)
+    throw new Error(`log archive: expected ${count} chunks from line ${firstSeq} on, got ${chunks.length}`);
   return chunks;
 }
 
@@ -112,6 +117,8 @@ export class IndexBuilder {
       this.entries.push(entry);
       this.open = 0;
     }
+    const entry = this.entries.at(-1)!;
+    entry.writeUInt32BE(entry.readUInt32BE(ENTRY_CHUNKS) + 1, ENTRY_CHUNKS);
     this.open += frameBytes;
     this.length += frameBytes;
     this.lineCount += chunk.lineCount;
@@ -173,11 +180,24 @@ export class ArchiveIndex {
       firstByte: numberAt(this.bytes, entry + 8),
       at: numberAt(this.bytes, entry + 16),
       end: n + 1 < this.blockCount ? numberAt(this.bytes, entry + ENTRY + 16) : this.indexAt,
+      chunks: this.bytes.readUInt32BE(entry + ENTRY_CHUNKS),
     };
   }
 
+  /** Blocks from the one that holds this line on in which there are `chunks` from that line on, or fewer at the log's end. */
+  blocksFrom(seq: number, chunks: number): Block[] {
+    const blocks: Block[] = [];
+    // of the first one's chunks that line may be in the last
+    for (let n = this.withLine(seq), found = 0; n < this.blockCount && found < chunks; n += 1) {
+      const block = this.block(n);
+      found += blocks.length === 0 ? 1 : block.chunks;
+      blocks.push(block);
+    }
+    return blocks;
+  }
+
   /** Number of the block that holds this line; the last one for any line behind it. */
-  withLine(seq: number): number {
+  private withLine(seq: number): number {
     return this.lastAtOrBefore(0, seq);
   }
 

@@ -26,14 +26,10 @@ export class ArchiveReader {
   /** Chunks from the one that holds line `fromSeq` on, in order, at most `limit`; none behind the log's end. */
   async chunksFromSeq(log: ArchivedLog, fromSeq: number, limit: number): Promise<LogChunk[]> {
     const index = await this.index(log);
-    const found: StoredChunk[] = [];
-    if (fromSeq < index.lineCount) {
-      for (let n = index.withLine(fromSeq); n < index.blockCount && found.length < limit; n += 1) {
-        const chunks = await this.block(log, index.block(n));
-        found.push(...chunks.filter((chunk) => chunk.firstSeq + chunk.lineCount > fromSeq));
-      }
-    }
-    return Promise.all(found.slice(0, limit).map(openChunk));
+    if (fromSeq >= index.lineCount) return [];
+    const chunks = (await this.blocksOf(log, index.blocksFrom(fromSeq, limit))).flat();
+    const first = chunks.findIndex((chunk) => chunk.firstSeq + chunk.lineCount > fromSeq);
+    return Promise.all(chunks.slice(first, first + limit).map(openChunk));
   }
 
   /** Bytes [start, end], both inclusive, of the raw log as far as it goes, by one request; one block in memory at a time. */
@@ -75,11 +71,22 @@ export class ArchiveReader {
     return parsed(log, () => new ArchiveIndex(bytes, sizeBytes));
   }
 
-  private block(log: ArchivedLog, block: Block): Promise<readonly StoredChunk[]> {
-    return this.blocks.get(`${log.location}:${block.at}`, async () => {
-      const bytes = await this.fetch(log, block.at, block.end);
-      return parsed(log, () => framesOf(bytes, block));
-    });
+  /** In: blocks that follow each other. Those that are not in memory come by one request. */
+  private blocksOf(log: ArchivedLog, blocks: readonly Block[]): Promise<(readonly StoredChunk[])[]> {
+    const keyOf = ({ at }: Block): string => `${log.location}:${at}`;
+    const missing = blocks.filter((block) => !this.blocks.has(keyOf(block)));
+    const from = missing[0]?.at ?? 0;
+    const run = missing.length === 0 ? null : this.fetch(log, from, missing.at(-1)!.end);
+    return Promise.all(
+      blocks.map((block) =>
+        this.blocks.get(keyOf(block), async () => {
+          const bytes = await run!; // there is one, since this block was missing
+          // a copy, so that what is kept of a run is no more than what is counted
+          const own = Buffer.from(bytes.subarray(block.at - from, block.end - from));
+          return parsed(log, () => framesOf(own, block));
+        }),
+      ),
+    );
   }
 
   private async fetch(log: ArchivedLog, at: number, end: number): Promise<Buffer> {

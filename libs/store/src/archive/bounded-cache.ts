@@ -21,6 +21,11 @@ export class BoundedCache<T> {
     return this.total;
   }
 
+  /** Whether `get` would answer without loading. */
+  has(key: string): boolean {
+    return this.kept.has(key);
+  }
+
   /** What `load` gave for this key, now or before; it must give the same each time. Errors: those of `load`, which are not kept. */
   get(key: string, load: () => Promise<T>): Promise<T> {
     const there = this.kept.get(key);
