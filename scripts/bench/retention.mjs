@@ -117,6 +117,7 @@ try {
   say(`filling: ${builds} builds of ${projects} projects, a day's partition of ${partitionMiB} MiB`);
   await fill(client, logs);
   const project = await new ProjectsStore(db).create('live', {
+    environment: {},
     timeoutInMinutes: 60,
     queuedTimeoutInMinutes: 60,
     priority: 0,

@@ -44,6 +44,7 @@ describe('a log', () => {
     expect(build.log).toEqual({
       state: 'complete',
       complete: true,
+      location: 'DATABASE',
       expiredAt: null,
       lineCount: next,
       byteCount: raw.length,

@@ -110,9 +110,9 @@ describe('retention', () => {
       const { items } = await house.client.json<{ items: { part: string; host: string }[] }>('GET', '/v1/storage');
       return items.map(({ part, host }) => (host === '' ? part : `host ${part}`));
     };
-    await until('all parts are measured', async () => (await parts()).length >= 7);
+    await until('all parts are measured', async () => (await parts()).length >= 8);
     expect(await parts()).toEqual([
-      ...['artifacts', 'builds', 'caches', 'logs', 'uploads'],
+      ...['archive', 'artifacts', 'builds', 'caches', 'logs', 'uploads'],
       ...['host mirrors', 'host temp'],
     ]);
   });

@@ -90,7 +90,6 @@ function stores(): Provider[] {
   const plain = [
     ProjectsStore,
     BuildsStore,
-    LogsStore,
     IdempotencyStore,
     WorkersStore,
     UploadsStore,
@@ -100,6 +99,11 @@ function stores(): Provider[] {
   ];
   const sealed = [ParametersStore, SecretsStore];
   return [
+    {
+      provide: LogsStore,
+      inject: [Database, Blobs],
+      useFactory: (database: Database, archive: Blobs) => new LogsStore(database, { archive }),
+    },
     ...plain.map((Store) => ({
       provide: Store,
       inject: [Database],

@@ -317,6 +317,12 @@ export const SECTIONS = {
       default: '0',
       about: 'Builds of a project whose artifacts are kept, the newest that have some; 0: any number.',
     },
+    LOG_ARCHIVE_AFTER_DAYS: {
+      schema: whole(0, 36_500),
+      default: '7',
+      about:
+        'Days after which sealed logs move from Postgres to where artifacts lie, and sooner those that keep others of their day from going; 0: none ever does.',
+    },
     KEEP_UPLOADS_DAYS: {
       schema: whole(0, 36_500),
       default: '30',

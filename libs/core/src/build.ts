@@ -91,6 +91,8 @@ export interface Build {
   logSeal: LogSeal | null;
   /** When retention took the log; what the seal tells is then all that is left of it. */
   logExpiredAt: Date | null;
+  /** The logs of all attempts were moved from the database into the blob store; no reader needs to know. */
+  logArchived: boolean;
   /** The build that this one retries. */
   retryOf: BuildId | null;
   /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */
@@ -98,7 +100,7 @@ export interface Build {
 }
 
 /** What changes of a build while it runs, for those who follow it. */
-export type BuildProgress = Pick<Build, 'status' | 'currentPhase' | 'attempt' | 'attempts'>;
+export type BuildProgress = Pick<Build, 'status' | 'currentPhase' | 'attempt' | 'attempts' | 'logArchived'>;
 
 /** A build with what a worker needs to run it. */
 export interface ClaimedBuild {

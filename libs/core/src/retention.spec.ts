@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { keepsLogOf, logDays, logGoesAt, olderThan, policyOf, type RetentionPolicy } from './retention.js';
+import {
+  archivesLogOf,
+  keepsLogOf,
+  logDays,
+  logGoesAt,
+  olderThan,
+  policyOf,
+  type RetentionPolicy,
+} from './retention.js';
 
 const INSTANCE: RetentionPolicy = {
   buildsDays: 365,
@@ -39,6 +47,13 @@ describe('a retention policy', () => {
   it('has no moment without a limit', () => {
     expect(olderThan(0, new Date())).toBeNull();
     expect(logGoesAt(new Date('2026-03-01'), { ...INSTANCE, logsDays: 0, buildsDays: 0 })).toBeNull();
+  });
+
+  it('archives the logs of a day when its last build has had its days in full, and never by 0', () => {
+    const day = new Date('2026-02-27T00:00:00.000Z');
+    expect(archivesLogOf(day, 7, new Date('2026-03-06T23:59:59.999Z'))).toBe(false);
+    expect(archivesLogOf(day, 7, new Date('2026-03-07T00:00:00.000Z'))).toBe(true);
+    expect(archivesLogOf(day, 0, new Date('2036-03-07T00:00:00.000Z'))).toBe(false);
   });
 
   it.each([1, 2, 30])('keeps the log of a day until the very moment that it names (%i days)', (logsDays) => {

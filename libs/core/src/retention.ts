@@ -45,6 +45,12 @@ export function logGoesAt(day: Date, policy: RetentionPolicy): Date | null {
   return days === 0 ? null : new Date(day.getTime() + (days + 1) * DAY_MS);
 }
 
+/** Whether the sealed logs of builds that were asked for on this UTC day are old enough to be archived. 0 = never. */
+export function archivesLogOf(day: Date, afterDays: number, now: Date): boolean {
+  const before = olderThan(afterDays, now);
+  return before !== null && day.getTime() < before.getTime();
+}
+
 export function startOfDay(now: Date): Date {
   return new Date(Math.floor(now.getTime() / DAY_MS) * DAY_MS);
 }

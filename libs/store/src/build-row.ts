@@ -50,6 +50,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     stopRequestedAt: row.stopRequestedAt,
     logSeal: toSeal(row),
     logExpiredAt: row.logExpiredAt,
+    logArchived: row.logArchived,
     retryOf: row.retryOf === null ? null : asBuildId(row.retryOf),
     version: row.version,
   };

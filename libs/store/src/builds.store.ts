@@ -59,15 +59,27 @@ export class BuildsStore {
    * Errors: Refusal BUILD_NOT_FOUND.
    */
   async progress(id: BuildId): Promise<BuildProgress> {
-    const { rows } = await this.db.query<{ status: BuildStatus; phase: PhaseType; attempt: number; followed: boolean }>(
-      `SELECT status, current_phase AS phase, attempt, EXISTS (SELECT 1 FROM build_attempt WHERE build_id = id) AS followed
+    const { rows } = await this.db.query<{
+      status: BuildStatus;
+      phase: PhaseType;
+      attempt: number;
+      archived: boolean;
+      followed: boolean;
+    }>(
+      `SELECT status, current_phase AS phase, attempt, log_archived AS archived, EXISTS (SELECT 1 FROM build_attempt WHERE build_id = id) AS followed
        FROM build WHERE id = $1`,
       [id],
     );
     const row = rows[0];
     if (row === undefined) throw buildNotFound(id);
     if (row.followed) return this.get(id);
-    return { status: row.status, currentPhase: row.phase, attempt: row.attempt, attempts: [] };
+    return {
+      status: row.status,
+      currentPhase: row.phase,
+      attempt: row.attempt,
+      attempts: [],
+      logArchived: row.archived,
+    };
   }
 
   /**

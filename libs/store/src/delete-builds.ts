@@ -10,17 +10,20 @@ interface Doomed {
   id: string;
   day: string;
   artifacts: boolean;
+  archived: boolean;
 }
+
+const DOOMED_COLUMNS = 'id, log_day::text AS day, artifacts_kept AS artifacts, log_archived AS archived';
 
 /**
  * Deletes those of these builds that have ended and that nobody else holds locked, in one transaction; phases, events and artifacts' rows
- * go along, the artifacts' bytes are doomed. Out: how many.
+ * go along, the bytes of artifacts and archived logs are doomed. Out: how many.
  */
 export async function deleteBuilds(db: Database, ids: string[]): Promise<number> {
   const days = new Set((await logPartitions(db)).map((partition) => partition.name));
   return db.transaction(async (tx) => {
     const { rows } = await tx.query<Doomed>(
-      `SELECT id, log_day::text AS day, artifacts_kept AS artifacts FROM build
+      `SELECT ${DOOMED_COLUMNS} FROM build
        WHERE id = ANY($1::uuid[]) AND status <> 'IN_PROGRESS' ORDER BY id FOR UPDATE SKIP LOCKED`,
       [ids],
     );
@@ -28,11 +31,28 @@ export async function deleteBuilds(db: Database, ids: string[]): Promise<number>
       tx,
       rows.filter(({ day }) => days.has(partitionName(dayFromText(day)))),
     );
-    const withArtifacts = rows.filter(({ artifacts }) => artifacts).map(({ id }) => id);
-    await doom(tx, await artifactPlaces(tx, withArtifacts), DOOMED_GRACE_MS);
+    await doom(tx, await placesOf(tx, rows), DOOMED_GRACE_MS);
     await tx.query('DELETE FROM build WHERE id = ANY($1::uuid[])', [rows.map(({ id }) => id)]);
     return rows.length;
   });
+}
+
+/** What of these builds lies in the blob store. */
+async function placesOf(tx: Queryable, builds: Doomed[]): Promise<string[]> {
+  const idsOf = (which: Doomed[]): string[] => which.map(({ id }) => id);
+  return [
+    ...(await artifactPlaces(tx, idsOf(builds.filter(({ artifacts }) => artifacts)))),
+    ...(await archivePlaces(tx, idsOf(builds.filter(({ archived }) => archived)))),
+  ];
+}
+
+async function archivePlaces(tx: Queryable, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query<{ location: string }>(
+    'SELECT location FROM log_archive WHERE build_id = ANY($1::uuid[])',
+    [ids],
+  );
+  return rows.map((row) => row.location);
 }
 
 /** Where the artifacts of these builds lie that are still there, of all attempts: keys, and prefixes of folders. */
@@ -61,7 +81,7 @@ async function deleteLogs(tx: Queryable, builds: Doomed[]): Promise<void> {
 export async function deleteBuild(db: Database, id: BuildId): Promise<string[]> {
   return db.transaction(async (tx) => {
     const { rows } = await tx.query<Doomed & { status: string }>(
-      'SELECT id, log_day::text AS day, artifacts_kept AS artifacts, status FROM build WHERE id = $1 FOR UPDATE',
+      `SELECT ${DOOMED_COLUMNS}, status FROM build WHERE id = $1 FOR UPDATE`,
       [id],
     );
     const row = rows[0];
@@ -69,7 +89,7 @@ export async function deleteBuild(db: Database, id: BuildId): Promise<string[]> 
     if (row.status === 'IN_PROGRESS') {
       throw new Refusal('BUILD_IN_PROGRESS', `build ${id} is in progress; stop it first`, { details: { id } });
     }
-    const doomed = await artifactPlaces(tx, [id]);
+    const doomed = [...(await artifactPlaces(tx, [id])), ...(await archivePlaces(tx, [id]))];
     await deleteLogs(tx, [row]);
     await doom(tx, doomed, 0);
     await tx.query('DELETE FROM build WHERE id = $1', [id]);

@@ -1,11 +1,11 @@
 // Rows of log_chunk: how a chunk goes in and comes out. The statements always name the day, so that Postgres opens one partition.
-import { decodeChunkHeader } from '#core/chunk-codec.js';
-import { Fault, Refusal } from '#core/errors.js';
+import { Refusal } from '#core/errors.js';
 import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogSeal, SourcePoint, StoredLog } from '#core/log-line.js';
-import { unpackBody } from './chunk-body.js';
+import type { ArchivedLog } from './archive/archive-blobs.js';
 import { buildNotFound } from './end-build.js';
 import type { Database } from './database.js';
+import { openChunk, type StoredChunk } from './stored-chunk.js';
 
 /** Where the log of one attempt lies. */
 export interface LogPlace {
@@ -91,49 +91,79 @@ interface ChunkRow {
 const COLUMNS = 'first_seq, line_count, first_byte, byte_count, header, body_codec, body';
 const OF_PLACE = 'build_id = $1 AND attempt = $2 AND day = $3::date';
 
-/** Errors: Fault BLOB_CORRUPT. */
-export async function toChunk(row: ChunkRow): Promise<LogChunk> {
-  try {
-    const bytes = await unpackBody({ codec: row.body_codec, body: row.body }, row.byte_count);
-    return {
-      firstSeq: Number(row.first_seq),
-      lineCount: row.line_count,
-      firstByte: Number(row.first_byte),
-      bytes,
-      ...decodeChunkHeader(row.header),
-    };
-  } catch (cause) {
-    throw new Fault('BLOB_CORRUPT', `the stored log chunk from line ${row.first_seq} cannot be read`, { cause });
-  }
+/** From the one that holds line $4 on, at most $5; none when that line is not stored yet. */
+const FROM_SEQ = `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
+    AND first_seq >= coalesce((SELECT max(first_seq) FROM log_chunk WHERE ${OF_PLACE} AND first_seq <= $4), 0)
+    AND first_seq + line_count > $4
+  ORDER BY first_seq LIMIT $5`;
+/** From the one that holds byte $4 of the raw log on, or the first one behind it, at most $5. */
+const FROM_BYTE = `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
+    AND first_byte >= coalesce((SELECT max(first_byte) FROM log_chunk WHERE ${OF_PLACE} AND first_byte <= $4), 0)
+    AND first_byte + byte_count > $4
+  ORDER BY first_byte LIMIT $5`;
+
+function toStored(row: ChunkRow): StoredChunk {
+  return {
+    firstSeq: Number(row.first_seq),
+    lineCount: row.line_count,
+    firstByte: Number(row.first_byte),
+    byteCount: row.byte_count,
+    header: row.header,
+    codec: row.body_codec,
+    body: row.body,
+  };
 }
 
-/** Chunks from the one that holds line `fromSeq` on, in order, at most `limit`; none when that line is not stored yet. */
-export async function chunksFromSeq(
+/** Chunks as they lie in their rows, from the one that holds line `fromSeq` on, in order, at most `limit`. */
+export async function storedFromSeq(
   db: Database,
   place: LogPlace,
   fromSeq: number,
   limit: number,
-): Promise<LogChunk[]> {
-  const { rows } = await db.query<ChunkRow>(
-    `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
-       AND first_seq >= coalesce((SELECT max(first_seq) FROM log_chunk WHERE ${OF_PLACE} AND first_seq <= $4), 0)
-       AND first_seq + line_count > $4
-     ORDER BY first_seq LIMIT $5`,
-    [place.buildId, place.attempt, place.day, fromSeq, limit],
-  );
-  return Promise.all(rows.map(toChunk));
+): Promise<StoredChunk[]> {
+  const { rows } = await db.query<ChunkRow>(FROM_SEQ, [place.buildId, place.attempt, place.day, fromSeq, limit]);
+  return rows.map(toStored);
 }
 
-/** The chunk that holds byte `at` of the raw log, or the first one behind it; null at the end. */
-export async function chunkAtByte(db: Database, place: LogPlace, at: number): Promise<LogChunk | null> {
-  const { rows } = await db.query<ChunkRow>(
-    `SELECT ${COLUMNS} FROM log_chunk WHERE ${OF_PLACE}
-       AND first_byte >= coalesce((SELECT max(first_byte) FROM log_chunk WHERE ${OF_PLACE} AND first_byte <= $4), 0)
-       AND first_byte + byte_count > $4
-     ORDER BY first_byte LIMIT 1`,
-    [place.buildId, place.attempt, place.day, at],
+/** What a look for chunks finds: where the log lies in the blob store, or chunks of the database. */
+export type Found = { archived: ArchivedLog; chunks: null } | { archived: null; chunks: StoredChunk[] };
+
+/**
+ * One statement, so one moment: a log that is being archived is found whole in one place or the other. `from` names a line, or a byte of the
+ * raw log; chunks come in order, from the one that holds it on, at most `limit`.
+ */
+export async function lookFrom(
+  db: Database,
+  place: LogPlace,
+  from: { seq: number } | { byte: number },
+  limit: number,
+): Promise<Found> {
+  const [chunks, at] = 'seq' in from ? [FROM_SEQ, from.seq] : [FROM_BYTE, from.byte];
+  const { rows } = await db.query<ArchiveColumns & { [Column in keyof ChunkRow]: ChunkRow[Column] | null }>(
+    `SELECT a.location, a.size_bytes, a.index_bytes, c.* FROM (SELECT 1) one
+     LEFT JOIN log_archive a ON a.build_id = $1 AND a.attempt = $2
+     LEFT JOIN LATERAL (${chunks}) c ON a.location IS NULL
+     ORDER BY c.first_seq`,
+    [place.buildId, place.attempt, place.day, at, limit],
   );
-  return rows[0] === undefined ? null : toChunk(rows[0]);
+  const archived = rows[0] === undefined ? null : toArchived(rows[0]);
+  if (archived !== null) return { archived, chunks: null };
+  return {
+    archived: null,
+    chunks: rows.filter((row): row is ArchiveColumns & ChunkRow => row.first_seq !== null).map(toStored),
+  };
+}
+
+interface ArchiveColumns {
+  location: string | null;
+  size_bytes: string | null;
+  index_bytes: number | null;
+  [column: string]: unknown;
+}
+
+function toArchived({ location, size_bytes, index_bytes }: ArchiveColumns): ArchivedLog | null {
+  if (location === null) return null;
+  return { location, sizeBytes: Number(size_bytes), indexBytes: Number(index_bytes) };
 }
 
 /** The chunk that begins with line `firstSeq`, or null. */
@@ -144,7 +174,7 @@ export async function chunkWithFirstSeq(db: Database, place: LogPlace, firstSeq:
     place.day,
     firstSeq,
   ]);
-  return rows[0] === undefined ? null : toChunk(rows[0]);
+  return rows[0] === undefined ? null : openChunk(toStored(rows[0]));
 }
 
 /** Where the stored log ends: the number its next line gets, and its length in bytes. */
@@ -165,7 +195,7 @@ export async function endToGoOnFrom(db: Database, place: LogPlace): Promise<Stor
   );
   const row = rows[0];
   if (row === undefined) return { seq: 0, byte: 0, open: null, source: null };
-  const chunk = await toChunk(row);
+  const chunk = await openChunk(toStored(row));
   return {
     seq: chunk.firstSeq + chunk.lineCount,
     byte: chunk.firstByte + chunk.bytes.length,
@@ -174,10 +204,14 @@ export async function endToGoOnFrom(db: Database, place: LogPlace): Promise<Stor
   };
 }
 
-/** Bytes [start, end], both inclusive, of the raw log as far as it is stored; one chunk in memory at a time. */
+/**
+ * Bytes [start, end], both inclusive, of the raw log as far as it is stored in the database; one chunk in memory at a time.
+ * For logs that nobody has archived: those that are not sealed, or are still written. LogReader reads all.
+ */
 export async function* rawBytes(db: Database, place: LogPlace, start: number, end: number): AsyncGenerator<Buffer> {
   for (let at = start; at <= end;) {
-    const chunk = await chunkAtByte(db, place, at);
+    const { rows } = await db.query<ChunkRow>(FROM_BYTE, [place.buildId, place.attempt, place.day, at, 1]);
+    const chunk = rows[0] === undefined ? null : await openChunk(toStored(rows[0]));
     if (chunk === null || chunk.firstByte > end) return;
     yield chunk.bytes.subarray(Math.max(0, at - chunk.firstByte), end + 1 - chunk.firstByte);
     at = chunk.firstByte + chunk.bytes.length;

@@ -7,16 +7,10 @@ import type { BuildId } from '#core/ids.js';
 import type { LogChunk, LogLine, LogSeal, StoredLog } from '#core/log-line.js';
 import type { Database } from './database.js';
 import { appendChunks, packChunk, type PackedChunk } from './log-append.js';
-import {
-  chunksFromSeq,
-  endToGoOnFrom,
-  type LogPlace,
-  type LogState,
-  rawBytes,
-  readLogState,
-  storedEnd,
-} from './log-chunks.js';
+import type { ArchiveBlobs } from './archive/archive-blobs.js';
+import { endToGoOnFrom, type LogPlace, type LogState, rawBytes, readLogState, storedEnd } from './log-chunks.js';
 import { ensureLogPartitions } from './log-partitions.js';
+import { LogReader } from './log-reader.js';
 import { sealLog } from './log-seal.js';
 
 /** Chunks that `read` fetches at once. */
@@ -25,11 +19,18 @@ const READ_BATCH = 4;
 export const READ_MAX_BYTES = 4 * 1024 * 1024;
 
 export class LogsStore {
-  /** `appendRetryMs`: how long an append tries again while the database does not answer; default LOG_APPEND_RETRY_MS. */
+  private readonly reader: LogReader;
+
+  /**
+   * `appendRetryMs`: how long an append tries again while the database does not answer; default LOG_APPEND_RETRY_MS. `archive`: where
+   * archived logs lie; without it they cannot be read here.
+   */
   constructor(
     private readonly db: Database,
-    private readonly options: { appendRetryMs?: number } = {},
-  ) {}
+    private readonly options: { appendRetryMs?: number; archive?: Pick<ArchiveBlobs, 'get'> } = {},
+  ) {
+    this.reader = new LogReader(db, options.archive ?? null);
+  }
 
   /** Begins to pack a chunk that will be appended, so that this goes on beside the appends before it. */
   pack(chunk: LogChunk): PackedChunk {
@@ -84,7 +85,7 @@ export class LogsStore {
     let nextSeq = request.fromSeq;
     let atEnd = false;
     for (let bytes = 0; !atEnd && lines.length < request.limit && bytes < READ_MAX_BYTES;) {
-      const chunks = await chunksFromSeq(this.db, log, nextSeq, READ_BATCH);
+      const chunks = await this.reader.chunksFromSeq(log, nextSeq, READ_BATCH);
       for (const chunk of chunks) {
         const found = linesOf(chunk, nextSeq, request.limit - lines.length);
         lines.push(...found);
@@ -107,11 +108,12 @@ export class LogsStore {
   }
 
   /**
-   * Whole chunks from the one that holds line `fromSeq` on, in order, at most `limit`: one statement. None when nothing is stored from
+   * Whole chunks from the one that holds line `fromSeq` on, in order, at most `limit`: one statement, and a look into the blob store where
+   * the log was archived. None when nothing is stored from
    * there on, be it that the build was deleted or retention took its log; `size` tells of that.
    */
   chunks(place: LogPlace, fromSeq: number, limit: number): Promise<LogChunk[]> {
-    return chunksFromSeq(this.db, place, fromSeq, limit);
+    return this.reader.chunksFromSeq(place, fromSeq, limit);
   }
 
   /**
@@ -121,7 +123,7 @@ export class LogsStore {
   async *readRaw(request: { buildId: BuildId; attempt?: number; start: number; end: number }): AsyncGenerator<Buffer> {
     const log = await this.kept(request.buildId, request.attempt);
     let at = request.start;
-    for await (const bytes of rawBytes(this.db, log, request.start, request.end)) {
+    for await (const bytes of this.reader.rawBytes(log, request.start, request.end)) {
       at += bytes.length;
       yield bytes;
     }

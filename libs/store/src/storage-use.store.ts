@@ -2,7 +2,7 @@
 import type { Database } from './database.js';
 
 export interface StorageUse {
-  /** `builds`, `logs`, `artifacts`, `caches`, `uploads`; of a host: `mirrors`, `images`, `temp`. */
+  /** `builds`, `logs`, `archive`, `artifacts`, `caches`, `uploads`; of a host: `mirrors`, `images`, `temp`. */
   part: string;
   /** Id of the host's data folder; empty for what all hosts share. */
   host: string;
@@ -61,6 +61,7 @@ export class StorageUseStore {
        FROM pg_class WHERE oid = 'build'::regclass
        UNION ALL SELECT 'logs', count(*), coalesce(sum(pg_total_relation_size(inhrelid)), 0) FROM pg_inherits
          WHERE inhparent = 'log_chunk'::regclass
+       UNION ALL SELECT 'archive', count(*), coalesce(sum(size_bytes), 0) FROM log_archive
        UNION ALL SELECT 'artifacts', count(*), coalesce(sum(size_bytes), 0) FROM build_artifact WHERE expired_at IS NULL
        UNION ALL SELECT 'caches', count(*), coalesce(sum(size_bytes), 0) FROM cache_entry
        UNION ALL SELECT 'uploads', count(*), coalesce(sum(size_bytes), 0) FROM source_upload`,

@@ -87,6 +87,25 @@ export function newLogChunk(
   return { ...chunk, bytes: Buffer.concat(pieces) };
 }
 
+/**
+ * Chunks that follow each other, of so many lines each: `<name> <number>`, some of them of the system, some with an unfinished line at the
+ * end of a chunk. `width`: length of a line at least.
+ */
+export function newLogChain(name: string, sizes: readonly number[], width = 0): LogChunk[] {
+  const place = { firstSeq: 0, firstByte: 0 };
+  return sizes.map((size, index) => {
+    const lines = Array.from({ length: size }, (_, line): ChunkLine => {
+      const seq = place.firstSeq + line;
+      const open = index % 3 === 1 && line === size - 1;
+      return { text: `${name} ${seq}`.padEnd(width, '.'), open, ...(seq % 7 === 0 ? { stream: 'system' } : {}) };
+    });
+    const chunk = newLogChunk(lines, place);
+    place.firstSeq += chunk.lineCount;
+    place.firstByte += chunk.bytes.length;
+    return chunk;
+  });
+}
+
 /** The seal of a log made of these chunks, in order. */
 export function newLogSeal(chunks: LogChunk[]): LogSeal {
   const hash = createHash('sha256');

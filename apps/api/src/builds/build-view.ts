@@ -47,6 +47,7 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
       ...viewOfSeal(build.logSeal),
       state: logState(build),
       complete: logState(build) === 'complete',
+      location: logLocation(build),
       expiredAt: build.logExpiredAt?.toISOString() ?? null,
     },
     autoRetry: {
@@ -89,6 +90,11 @@ function logState({ logSeal, logExpiredAt }: Build): BuildView['log']['state'] {
   if (logExpiredAt !== null) return 'expired';
   if (logSeal === null) return 'open';
   return logSeal.cut === true ? 'cut' : 'complete';
+}
+
+function logLocation({ logArchived, logExpiredAt }: Build): BuildView['log']['location'] {
+  if (logExpiredAt !== null) return null;
+  return logArchived ? 'STORAGE' : 'DATABASE';
 }
 
 function viewOfPhase(phase: Phase): BuildView['phases'][number] {

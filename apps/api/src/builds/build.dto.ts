@@ -193,6 +193,10 @@ export const buildView = z
           description:
             'open: more may come; complete: all of it is stored; cut: its worker was lost, and so may be the last lines; expired: retention has taken it, and the figures are what it was.',
         }),
+        location: z.enum(['DATABASE', 'STORAGE']).nullable().meta({
+          description:
+            'Where the logs of all attempts lie, which makes no difference to who reads them: a sealed log moves to STORAGE, where artifacts lie, after some days. Null: it has expired.',
+        }),
         expiredAt: timestamp.nullable(),
       })
       .meta({ description: 'Of the latest attempt.' }),

@@ -92,7 +92,15 @@ export const EXAMPLE_BUILD_VIEW = {
   retryOf: null,
   stopRequested: false,
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },
-  log: { state: 'open', complete: false, expiredAt: null, lineCount: null, byteCount: null, sha256: null },
+  log: {
+    state: 'open',
+    complete: false,
+    location: 'DATABASE',
+    expiredAt: null,
+    lineCount: null,
+    byteCount: null,
+    sha256: null,
+  },
   autoRetry: { limit: 0, number: 0 },
   attempts: [],
 } as const;

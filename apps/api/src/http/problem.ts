@@ -83,7 +83,7 @@ const FAULT_DETAILS: Partial<Record<FaultCode, string>> = {
   QUEUE_UNAVAILABLE: 'Redis does not answer. Nothing was lost; try again.',
   STORAGE_FULL: 'The storage in which Kilnyard keeps artifacts and uploads is full.',
   STORAGE_UNAVAILABLE:
-    'The storage in which Kilnyard keeps artifacts and uploads does not answer. Nothing was lost; try again.',
+    'The storage in which Kilnyard keeps artifacts, uploads and archived logs does not answer. Nothing was lost; try again.',
 };
 
 function rowOfRefusal(code: RefusalCode): Row {

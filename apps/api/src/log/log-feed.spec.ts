@@ -220,3 +220,56 @@ describe('readers of one log', () => {
     expect(log.feeds.count).toBe(0);
   });
 });
+
+describe('readers of archived logs', () => {
+  it('wait for the blob store by themselves: live logs are read meanwhile', async () => {
+    const idOf = (n: number) => asBuildId(`00000000-0000-4000-8000-0000000000${n}`);
+    const live = idOf(99);
+    const asked: string[] = [];
+    const stop = new AbortController();
+    const over = new Promise<never>((_, reject) => {
+      stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error));
+    });
+    const chunk = newLogChunk(['a line']);
+    const feeds = new LogFeeds(
+      {
+        builds: {
+          progress: async (id) => {
+            const archived = id !== live;
+            const status = archived ? 'SUCCEEDED' : 'IN_PROGRESS';
+            return { id, status, attempt: 1, attempts: [], logArchived: archived } as unknown as Build;
+          },
+        },
+        logs: {
+          place: async (buildId, attempt) => ({ buildId, attempt, day: '2026-11-22' }),
+          chunks: async ({ buildId }) => {
+            asked.push(buildId);
+            if (buildId !== live) await over; // the blob store does not answer
+            return [chunk];
+          },
+          size: async () => ({ lineCount: 1, byteCount: 7, seal: null, attempt: 1 }),
+        },
+        listener: { onChange: () => () => undefined },
+      },
+      { connections: 10, pollMs: 60_000 },
+    );
+    const from = { attempt: 1, seq: 0 };
+    const follow = (buildId: typeof live) => followLog(feeds, { buildId, from, signal: stop.signal });
+    const archived = Array.from({ length: 20 }, (_, n) => follow(idOf(10 + n)));
+    const waiting: Promise<unknown>[] = [];
+    for (const reader of archived) {
+      await reader.next(); // its status
+      waiting.push(reader.next());
+    }
+    await settled();
+    expect(new Set(asked).size).toBe(8);
+    const reader = follow(live);
+    await reader.next();
+    expect(String((await reader.next()).value)).toContain('a line');
+    const ended = Promise.allSettled(waiting);
+    stop.abort(new Error('the blob store is away'));
+    for (const { status } of await ended) expect(status).toBe('rejected');
+    await reader.return(undefined);
+    expect(feeds.count).toBe(0);
+  });
+});

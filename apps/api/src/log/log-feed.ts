@@ -18,9 +18,13 @@ export interface LogSources {
 export interface SharedReading {
   sources: LogSources;
   cache: EventCache;
-  /** Reads at the end of a log pass through `live`, those further back through `back`, so that neither can take all connections. */
+  /**
+   * Reads at the end of a log pass through `live`, those further back through `back`, so that neither can take all connections; those of
+   * archived logs through `archived`, so that a slow blob store keeps nobody else waiting.
+   */
   live: Gate;
   back: Gate;
+  archived: Gate;
 }
 
 /** Chunks of one read, at first and at most; it grows while they are small. Two at first, since a read that gets fewer has seen the end. */
@@ -53,6 +57,7 @@ export class LogFeed {
   private readonly sizes = new Map<number, Promise<Size>>();
   private latest: { heard: number; build: Promise<{ build: BuildProgress; asOf: number }> } | null = null;
   private batch = FIRST_BATCH;
+  private archived = false;
   private readonly unsubscribe: () => void;
 
   constructor(
@@ -102,6 +107,7 @@ export class LogFeed {
     if (this.latest?.heard === this.heardStatus) return this.latest.build;
     const build = this.shared.live.run(async () => {
       const found = await this.shared.sources.builds.progress(this.buildId);
+      this.archived = found.logArchived;
       return { build: found, asOf: ++this.clock };
     });
     const latest = { heard: this.heardStatus, build };
@@ -139,7 +145,8 @@ export class LogFeed {
   }
 
   private fetch(attempt: number, seq: number, key: string): Flight {
-    const gate = seq >= (this.ends.get(attempt)?.seq ?? 0) ? this.shared.live : this.shared.back;
+    const { live, back, archived } = this.shared;
+    const gate = this.archived ? archived : seq >= (this.ends.get(attempt)?.seq ?? 0) ? live : back;
     const flight: Flight = { began: Infinity, first: Promise.resolve(null) };
     flight.first = gate.run(() => this.read(attempt, seq, flight));
     this.flights.set(key, flight);

@@ -6,6 +6,8 @@ import { LogFeed, type LogSources, type SharedReading } from './log-feed.js';
 
 /** Without a notification the store is asked this often: one that was lost costs delay, never data. */
 export const POLL_MS = 5000;
+/** Reads of archived logs at once: each waits for the blob store, and has a connection for a moment only. */
+const ARCHIVED_READS = 8;
 
 export class LogFeeds {
   private readonly open = new Map<BuildId, { feed: LogFeed; readers: number; poll: NodeJS.Timeout }>();
@@ -17,7 +19,13 @@ export class LogFeeds {
     private readonly options: { connections: number; pollMs?: number },
   ) {
     const part = (tenths: number): Gate => new Gate(Math.max(1, Math.floor((options.connections * tenths) / 10)));
-    this.shared = { sources, cache: new EventCache(), live: part(4), back: part(2) };
+    this.shared = {
+      sources,
+      cache: new EventCache(),
+      live: part(4),
+      back: part(2),
+      archived: new Gate(ARCHIVED_READS),
+    };
   }
 
   /** Logs that are followed. */

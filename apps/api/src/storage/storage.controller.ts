@@ -9,7 +9,8 @@ import { timestamp } from '../projects/project.dto.js';
 const storageUseView = z
   .object({
     part: z.string().meta({
-      description: 'builds, logs, artifacts, caches, uploads; of a host: mirrors, images, temp.',
+      description:
+        'builds, logs, archive (logs that were moved out of the database), artifacts, caches, uploads; of a host: mirrors, images, temp.',
     }),
     host: z.string().meta({ description: 'Id of the worker host; empty for what all hosts share.' }),
     items: z.int().meta({ description: 'Of builds an estimate; of logs the partitions, one a day.' }),

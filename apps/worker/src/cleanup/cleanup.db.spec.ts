@@ -13,13 +13,15 @@ import { Metrics } from '#observe/metrics.js';
 import { CacheEntriesStore } from '#store/cache-entries.store.js';
 import { Database } from '#store/database.js';
 import { DoomedBlobsStore } from '#store/doomed-blobs.store.js';
+import { LogsStore } from '#store/logs.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { RetentionStore } from '#store/retention/retention.store.js';
 import { StorageUseStore } from '#store/storage-use.store.js';
 import { TokensStore } from '#store/tokens.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
-import { newProjectSettings } from '#testing/factories.js';
+import { newLogChain, newProjectSettings } from '#testing/factories.js';
+import { newOldBuild } from '#testing/old-builds.js';
 import { BlobCache } from '../ports/blob-cache.js';
 import { BlobSweep, ORPHANS_EVERY_MS } from './blob-sweep.js';
 import { Cleanup, type CleanupPart } from './cleanup.js';
@@ -244,6 +246,32 @@ describe('bytes', () => {
   });
 });
 
+describe('archived logs', () => {
+  it('stay, and what a death left of an archiving goes at the second look', async () => {
+    await newProject('demo');
+    const now = new Date();
+    const queuedAt = new Date(now.getTime() - 9 * 86_400_000);
+    const id = await newOldBuild(db, { project: 'demo', queuedAt, attempts: [newLogChain('line', [3])] });
+    const archiving = new RetentionStore(db, KEEP, { blobs, afterDays: 7 });
+    expect(await archiving.archiveLogs(now, SIGNAL)).toMatchObject({ items: 1, failure: null });
+    const orphan = `logs/${id}/1-000000000000`;
+    await blobs.put(orphan, Readable.from(['half of it']));
+    expect((await sweep.findOrphans(now, SIGNAL)).items).toBe(1);
+    await later();
+    expect((await sweep.deleteDoomed(now, SIGNAL)).items).toBe(1);
+    expect(await exists(orphan)).toBe(false);
+    const logs = new LogsStore(db, { archive: blobs });
+    expect((await logs.read({ buildId: id, fromSeq: 0, limit: 9 })).lines).toHaveLength(3);
+    // it expires with its age, and its bytes go after their grace
+    const expiring = new RetentionStore(db, { ...KEEP, logsDays: 5 });
+    expect((await expiring.expireLogs(now, SIGNAL)).items).toBe(1);
+    expect((await sweep.deleteDoomed(now, SIGNAL)).items).toBe(0);
+    await later();
+    expect((await sweep.deleteDoomed(now, SIGNAL)).items).toBe(1);
+    for await (const { key } of blobs.list('logs/')) throw new Error(`${key} is left`);
+  });
+});
+
 describe('a round', () => {
   const nothing = { items: 0, bytes: 0 };
   function newCleanup(shared: CleanupPart[], host: CleanupPart[] = []): { cleanup: Cleanup; metrics: Metrics } {
@@ -267,14 +295,20 @@ describe('a round', () => {
     });
     await newCache(await newProject('a'), 'k', 50, 0);
     const { cleanup, metrics } = newCleanup(
-      [part('bad', () => Promise.reject(new Error('no'))), part('good', async () => ({ items: 2, bytes: 30 }))],
+      [
+        part('bad', () => Promise.reject(new Error('no'))),
+        part('half', async () => ({ items: 3, bytes: 9, failure: new Error('not all') })),
+        part('good', async () => ({ items: 2, bytes: 30 })),
+      ],
       [part('mirrors', async () => ({ ...nothing, use: { items: 1, usedBytes: 7, budgetBytes: 5 } }))],
     );
     await cleanup.round();
-    expect(ran).toEqual(['mirrors', 'bad', 'good']);
+    expect(ran).toEqual(['mirrors', 'bad', 'half', 'good']);
     const text = await metrics.text();
     expect(text).toContain('kilnyard_cleanup_failures_total{part="bad"} 1');
     expect(text).toContain('kilnyard_cleanup_removed_bytes_total{part="good"} 30');
+    expect(text).toContain('kilnyard_cleanup_removed_total{part="half"} 3');
+    expect(text).toContain('kilnyard_cleanup_failures_total{part="half"} 1');
     expect(text).toContain('kilnyard_storage_used_bytes{part="caches"} 50');
     expect(text).toContain('kilnyard_storage_budget_bytes{part="mirrors"} 5');
     const use = await new StorageUseStore(db).list();

@@ -15,6 +15,8 @@ export interface Use {
 export interface PartResult extends Taken {
   details?: Record<string, unknown>;
   use?: Use;
+  /** What kept it from more: told when what it did has been counted. */
+  failure?: unknown;
 }
 
 export interface CleanupPart {
@@ -82,9 +84,10 @@ export class Cleanup {
     const { signal } = this.stopping;
     if (signal.aborted) return;
     try {
-      const { items, bytes, details, use } = await run(now, signal);
+      const { items, bytes, details, use, failure = null } = await run(now, signal);
       metrics.took(name, { items, bytes });
       if (items > 0) logger.info(`cleanup: ${name}`, { items, bytes, ...details });
+      if (failure !== null) this.failed(name, failure);
       if (use === undefined) return;
       metrics.measured(name, use);
       await storage.write({ part: name, host, ...use });
@@ -94,9 +97,13 @@ export class Cleanup {
       }
     } catch (error) {
       if (signal.aborted) return;
-      metrics.failures.inc({ part: name });
-      logger.warn(`cleanup: ${name} failed`, { error });
+      this.failed(name, error);
     }
+  }
+
+  private failed(name: string, error: unknown): void {
+    this.options.metrics.failures.inc({ part: name });
+    this.options.logger.warn(`cleanup: ${name} failed`, { error });
   }
 
   /** What the rows tell of database and blob store. */

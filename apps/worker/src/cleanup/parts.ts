@@ -22,6 +22,8 @@ export function sharedParts(options: {
 }): CleanupPart[] {
   const { retention, blobSweep, caches, uploadDays, removeAbandoned } = options;
   return [
+    // first, so that the partitions that it empties go with the logs of the same round
+    { name: 'archive', run: (now, signal) => retention.archiveLogs(now, signal) },
     {
       name: 'logs',
       run: async (now, signal) => {

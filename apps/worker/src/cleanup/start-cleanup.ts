@@ -25,13 +25,14 @@ export function startCleanup(options: {
   logger: Logger;
 }): Cleanup {
   const { settings, database, blobs, logger } = options;
-  const retention = new RetentionStore(database, {
+  const policy = {
     buildsDays: settings.keepBuildsDays,
     buildsCount: settings.keepBuildsCount,
     logsDays: settings.keepLogsDays,
     artifactsDays: settings.keepArtifactsDays,
     artifactsCount: settings.keepArtifactsCount,
-  });
+  };
+  const retention = new RetentionStore(database, policy, { blobs, afterDays: settings.logArchiveAfterDays });
   const caches = { bytes: settings.cachesBytes, projectBytes: settings.cachesProjectBytes, days: settings.cachesDays };
   const cleanup = new Cleanup({
     retention,

@@ -43,6 +43,7 @@ const build: Build = {
   stopRequestedAt: null,
   logSeal: null,
   logExpiredAt: null,
+  logArchived: false,
   retryOf: null,
   version: 1,
 };

@@ -1,5 +1,6 @@
-// Retention of logs: a day's partition goes when no build of that day keeps its log; where some do, the others' logs go one by one.
-import { keepsLogOf, logGoesAt } from '#core/retention.js';
+// Retention of logs that lie in the database: a day's partition goes when no build of that day keeps its log in it; where some do, the
+// others' logs go one by one. Logs that were archived keep no partition (expire-archived-logs.ts).
+import { keepsLogOf } from '#core/retention.js';
 import type { Database } from '../database.js';
 import {
   dayText,
@@ -8,26 +9,25 @@ import {
   logPartitions,
   type LogPartition,
 } from '../log-partitions.js';
+import { dayBounds, ENDED_LOG_HERE, keepersOf, logsOfDay, nextGoesAt, OF_DAY } from './logs-of-day.js';
 import { inBatches, NOTHING, type Taken } from './pace.js';
 import type { Policies } from './policies.js';
+import { SettledDays } from './settled-days.js';
 
-const DAY_MS = 86_400_000;
 /** Rows of builds that are marked at once. */
 const MARK_BATCH = 1_000;
 /** Logs that are deleted at once, and the text in them, but for the last one. */
 const DELETE_BATCH = 50;
 const DELETE_BYTES = 256 * 1024 * 1024;
 
-/** Builds of one day whose log is there (or never was any) and that nobody writes to; $1 and $2 are the day and the next one. */
-const OF_DAY = `queued_at >= $1 AND queued_at < $2 AND log_expired_at IS NULL`;
-/** Nobody writes to it any more, and it has a line, as far as the row tells: an earlier attempt may have left some. */
-const HAS_ENDED_LOG = `status <> 'IN_PROGRESS' AND (log_line_count IS DISTINCT FROM 0 OR attempt > 1)`;
-
 export class LogExpiry {
-  /** Days on which some logs stay: looked at again when their next log goes, or when a policy changed. */
-  private readonly settled = new Map<string, { until: number; mark: string }>();
+  private readonly settled = new SettledDays();
 
-  constructor(private readonly db: Database) {}
+  /** In: `emptied` = partitions out of which all was archived that is kept, whatever the policies say of their day; taken out when they are looked at. */
+  constructor(
+    private readonly db: Database,
+    private readonly emptied: Set<string> = new Set(),
+  ) {}
 
   /**
    * One round. A build is marked (log_expired_at) before its chunks go, so a reader is told, and never given half a log as a whole one.
@@ -55,9 +55,10 @@ export class LogExpiry {
 
   /** Without asking the database: no policy lets a log of that day go yet, or nothing has changed since the last look. */
   private staysWhole({ name, day }: LogPartition, policies: Policies, now: Date): boolean {
-    if (policies.all().every((policy) => keepsLogOf(day, policy, now))) return true;
-    const seen = this.settled.get(name);
-    return seen !== undefined && seen.mark === policies.mark && now.getTime() < seen.until;
+    // what was noted of it is no longer so; and if its drop fails it is looked at again
+    if (this.emptied.delete(name)) this.settled.forget(name);
+    else if (policies.all().every((policy) => keepsLogOf(day, policy, now))) return true;
+    return this.settled.has(name, policies.mark, now);
   }
 
   private async expireDay(
@@ -66,41 +67,29 @@ export class LogExpiry {
     now: Date,
     signal: AbortSignal,
   ): Promise<Taken & { dropped: boolean }> {
-    const { day } = partition;
-    const { names, running } = await this.projectsOf(day);
-    const keepers = names.filter((name) => keepsLogOf(day, policies.of(name), now));
+    const { name, day } = partition;
+    const parts = await logsOfDay(this.db, day);
+    const running = parts.some((part) => part.running);
+    const keepers = keepersOf(parts, day, policies, now).filter(({ logs }) => logs > 0);
     if (keepers.length > 0 || running) {
-      const taken = await inBatches(signal, () => this.deleteSome(day, keepers));
-      if (!running) this.settle(partition, keepers, policies);
+      const keeping = keepersOf(parts, day, policies, now).map((part) => part.name);
+      const taken = await inBatches(signal, () => this.deleteSome(day, keeping));
+      if (!running) this.settled.note(name, policies.mark, nextGoesAt(keepers, day, policies));
       return { ...taken, dropped: false };
     }
     const marked = await inBatches(signal, () => this.markSome(day));
     const bytes = await dropLogPartition(this.db, partition);
-    this.settled.delete(partition.name);
+    this.settled.forget(name);
     return { items: marked.items, bytes, dropped: true };
-  }
-
-  private settle({ name, day }: LogPartition, keepers: string[], policies: Policies): void {
-    const times = keepers.map((keeper) => logGoesAt(day, policies.of(keeper))?.getTime() ?? Infinity);
-    this.settled.set(name, { until: Math.min(...times), mark: policies.mark });
-  }
-
-  /** Projects with a log of that day, and whether one of its builds is still in progress. */
-  private async projectsOf(day: Date): Promise<{ names: string[]; running: boolean }> {
-    const { rows } = await this.db.query<{ name: string; running: boolean }>(
-      `SELECT project_name AS name, bool_or(status = 'IN_PROGRESS') AS running FROM build WHERE ${OF_DAY} GROUP BY project_name`,
-      bounds(day),
-    );
-    return { names: rows.map((row) => row.name), running: rows.some((row) => row.running) };
   }
 
   /** All of the day go. A log without a line needs no mark. */
   private async markSome(day: Date): Promise<Taken> {
     const { rowCount } = await this.db.query(
       `UPDATE build SET log_expired_at = now(), version = version + 1 WHERE id IN (
-         SELECT id FROM build WHERE ${OF_DAY} AND ${HAS_ENDED_LOG} LIMIT ${MARK_BATCH}
+         SELECT id FROM build WHERE ${OF_DAY} AND ${ENDED_LOG_HERE} LIMIT ${MARK_BATCH}
        )`,
-      bounds(day),
+      dayBounds(day),
     );
     return { items: rowCount ?? 0, bytes: 0 };
   }
@@ -111,7 +100,7 @@ export class LogExpiry {
       `WITH going AS (
          SELECT id, sum(log_byte_count) OVER (ORDER BY id) - log_byte_count AS before FROM (
            SELECT id, coalesce(log_byte_count, 0) AS log_byte_count FROM build
-           WHERE ${OF_DAY} AND ${HAS_ENDED_LOG} AND NOT project_name = ANY($4)
+           WHERE ${OF_DAY} AND ${ENDED_LOG_HERE} AND NOT project_name = ANY($4)
            ORDER BY id LIMIT ${DELETE_BATCH}
          ) next
        ), marked AS (
@@ -122,12 +111,8 @@ export class LogExpiry {
          RETURNING octet_length(c.body) AS bytes
        )
        SELECT (SELECT count(*)::int FROM marked) AS items, (SELECT coalesce(sum(bytes), 0) FROM gone) AS bytes`,
-      [...bounds(day), dayText(day), keepers],
+      [...dayBounds(day), dayText(day), keepers],
     );
     return { items: rows[0]?.items ?? 0, bytes: Number(rows[0]?.bytes ?? 0) };
   }
-}
-
-function bounds(day: Date): [string, string] {
-  return [day.toISOString(), new Date(day.getTime() + DAY_MS).toISOString()];
 }

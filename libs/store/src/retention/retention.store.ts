@@ -1,7 +1,9 @@
 // Retention and cleanup in the database: one verb for each part, and the lock that gives a round to one process.
 import type { RetentionPolicy } from '#core/retention.js';
 import type { Database } from '../database.js';
+import { type ArchiveOptions, type Archived, LogArchiving } from './archive-logs.js';
 import { type CacheBudgets, evictCaches } from './evict-caches.js';
+import { expireArchivedLogs } from './expire-archived-logs.js';
 import { expireArtifacts } from './expire-artifacts.js';
 import { expireBuilds } from './expire-builds.js';
 import { LogExpiry } from './expire-logs.js';
@@ -18,12 +20,17 @@ const ROUND_LOCK = 0x6b656570;
 
 export class RetentionStore {
   private readonly logs: LogExpiry;
+  private readonly archiving: LogArchiving | null;
 
+  /** In: the instance's policy; `archive` absent where no log is to be archived. */
   constructor(
     private readonly db: Database,
     private readonly instance: RetentionPolicy,
+    archive?: ArchiveOptions,
   ) {
-    this.logs = new LogExpiry(db);
+    const emptied = new Set<string>();
+    this.logs = new LogExpiry(db, emptied);
+    this.archiving = archive === undefined ? null : new LogArchiving(db, archive, emptied);
   }
 
   /**
@@ -45,9 +52,18 @@ export class RetentionStore {
     });
   }
 
-  /** Logs before builds: what goes with its day need not be deleted build by build. `items`: logs; `bytes`: disk given back. */
+  /** Before expireLogs, which then takes the partitions away. `items`: builds whose logs were moved; `bytes`: their objects. */
+  async archiveLogs(now: Date, signal: AbortSignal): Promise<Archived> {
+    if (this.archiving === null) return { items: 0, bytes: 0, failure: null };
+    return this.archiving.archive(await this.policies(), now, signal);
+  }
+
+  /** Logs before builds: what goes with its day need not be deleted build by build. `items`: logs; `bytes`: disk and objects given back. */
   async expireLogs(now: Date, signal: AbortSignal): Promise<Taken & { partitions: string[] }> {
-    return this.logs.expire(await this.policies(), now, signal);
+    const policies = await this.policies();
+    const archived = await expireArchivedLogs(this.db, policies, now, signal);
+    const { items, bytes, partitions } = await this.logs.expire(policies, now, signal);
+    return { items: items + archived.items, bytes: bytes + archived.bytes, partitions };
   }
 
   async expireArtifacts(now: Date, signal: AbortSignal): Promise<Taken> {
