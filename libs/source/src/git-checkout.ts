@@ -1,11 +1,21 @@
 // Room: source. Makes the folder that the build works in: a repository of its own with copied objects, at one commit, without credentials.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Depth, GitMirror, MirroredCommit } from './git-mirror.js';
 import type { GitSession } from './git-session.js';
 
+/** An empty repository in `into`, which is emptied first, as a clone of the location would be configured. Errors: GitExit. */
+export async function emptyRepository(session: GitSession, into: string): Promise<void> {
+  await mkdir(into, { recursive: true });
+  for (const name of await readdir(into)) await rm(join(into, name), { recursive: true, force: true });
+  await session.local(['init', '--quiet', '--template=', '--', into]);
+  const url = session.location.url.replace(/["\\]/g, '\\$&'); // a location has no control characters
+  const remote = `[remote "origin"]\n\turl = "${url}"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n`;
+  await appendFile(join(into, '.git', 'config'), remote);
+}
+
 /**
- * Copies the commit's history out of the mirror into `into`, an existing folder that it empties first. The caller holds the mirror's lock.
+ * Copies the commit's history out of the mirror into `into`, an empty repository. The caller holds the mirror's lock.
  * No hard links and no alternates, since the container's root may write to them; and only what the commit leads to, since the
  * mirror may hold what the remote no longer shows.
  * Errors: GitExit.
@@ -17,17 +27,12 @@ export async function copyHistory(
   into: string,
   depth: Depth,
 ): Promise<void> {
-  await mkdir(into, { recursive: true });
-  for (const name of await readdir(into)) await rm(join(into, name), { recursive: true, force: true });
-  await session.local(['init', '--quiet', '--template=', '--', into]);
   if (depth === 'full' && !(await mirror.isShallow())) await packHistory(session, mirror, found, into);
   else await fetchHistory(session, mirror, found, into, depth);
   // Not as the fetch's target: git may be bringing the same tag along by itself.
   if (found.remoteRef?.startsWith('refs/tags/')) {
     await session.local(['update-ref', found.remoteRef, 'refs/kilnyard/source'], { cwd: into });
   }
-  await session.local(['config', 'remote.origin.url', session.location.url], { cwd: into });
-  await session.local(['config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'], { cwd: into });
 }
 
 /**
@@ -35,8 +40,7 @@ export async function copyHistory(
  * anew, which takes ten times as long.
  */
 async function packHistory(session: GitSession, mirror: GitMirror, found: MirroredCommit, into: string): Promise<void> {
-  // the tag itself where one was asked for, not the commit behind it
-  const tip = (await session.local(['rev-parse', '--verify', found.mirrorRef], { cwd: mirror.folder })).trim();
+  const { tip } = found;
   const format = '--format=%(objectname) %(refname)';
   const tags = await session.local(['for-each-ref', `--merged=${found.commit}`, format, 'refs/tags'], {
     cwd: mirror.folder,

@@ -14,6 +14,8 @@ export type Depth = number | 'full';
 /** A commit that lies in the mirror. */
 export interface MirroredCommit {
   commit: string;
+  /** What the mirror's ref names: the commit, or a tag that leads to it. */
+  tip: string;
   /** The mirror's ref that holds it. */
   mirrorRef: string;
   /** The remote's ref it was asked by; absent when it was asked by its id. */
@@ -78,18 +80,30 @@ export class GitMirror {
 
   private async bringRef(remoteRef: string, id: string, depth: Depth): Promise<MirroredCommit> {
     const mirrorRef = flatRef(remoteRef);
-    if ((await this.isShallow()) || (await this.idOf(mirrorRef)) !== id)
+    let [tip, commit] = await this.tipOf(mirrorRef);
+    if ((await this.isShallow()) || tip !== id) {
       await this.fetch([`+${remoteRef}:${mirrorRef}`], depth);
-    const commit = await this.idOf(`${mirrorRef}^{commit}`);
-    if (commit === null) throw this.missing(remoteRef, 'it is not a commit');
-    return { commit, mirrorRef, remoteRef };
+      [tip, commit] = await this.tipOf(mirrorRef);
+    }
+    if (tip === null || commit === null) throw this.missing(remoteRef, 'it is not a commit');
+    return { commit, tip, mirrorRef, remoteRef };
+  }
+
+  /** What a ref of the mirror names, and the commit that it leads to; null for what is not there. One process for both. */
+  private async tipOf(mirrorRef: string): Promise<[string | null, string | null]> {
+    const answer = await this.session.local(['cat-file', '--batch-check=%(objectname)'], {
+      cwd: this.folder,
+      input: `${mirrorRef}\n${mirrorRef}^{commit}\n`,
+    });
+    const [tip = '', commit = ''] = answer.split('\n').map((line) => (/^[0-9a-f]{40,64}$/.test(line) ? line : ''));
+    return [tip || null, commit || null];
   }
 
   private async bringCommit(sha: string, depth: Depth, ref: string | undefined): Promise<MirroredCommit> {
     const mirrorRef = flatRef(sha);
     if (!(await this.isShallow()) && (await this.holdsWhole(sha))) {
       await this.session.local(['update-ref', mirrorRef, sha], { cwd: this.folder });
-      return { commit: sha, mirrorRef };
+      return { commit: sha, tip: sha, mirrorRef };
     }
     try {
       await this.fetch([`+${sha}:${mirrorRef}`], depth);
@@ -101,7 +115,7 @@ export class GitMirror {
       await this.session.local(['update-ref', mirrorRef, sha], { cwd: this.folder });
     }
     if ((await this.idOf(`${mirrorRef}^{commit}`)) !== sha) throw this.missing(sha, 'it is not a commit');
-    return { commit: sha, mirrorRef };
+    return { commit: sha, tip: sha, mirrorRef };
   }
 
   /** The whole of branches and tags comes in: hosts do not resolve abbreviations. */

@@ -6,7 +6,7 @@ import type { ProjectSource } from '#core/project.js';
 import { allowedAddresses } from './checked-address.js';
 import { FetchGuard, type SourceLimits } from './disk-limit.js';
 import { GitExit } from './git-command.js';
-import { copyHistory, writeFiles } from './git-checkout.js';
+import { copyHistory, emptyRepository, writeFiles } from './git-checkout.js';
 import { parseCredential, type SourceCredential } from './git-credentials.js';
 import { cleanText, isCorruption, translateGitFailure } from './git-failure.js';
 import { checkGitLocation, mirrorName, type GitLocation } from './git-location.js';
@@ -72,7 +72,10 @@ export class GitSource {
     });
     try {
       secrets.push(...session.secrets);
-      const remote = await askRemote(session, fetch.wanted, source.insecureSsl ?? false, guard.signal);
+      const remote = await both(
+        askRemote(session, fetch.wanted, source.insecureSsl ?? false, guard.signal),
+        emptyRepository(session, fetch.into),
+      );
       const found = await this.throughMirror(session, remote, fetch);
       fetch.say(`Checking out commit ${found.commit}`);
       await writeFiles(session, found.commit, fetch.into);
@@ -108,6 +111,7 @@ export class GitSource {
         if (!(await this.mayRetry(thrown, mirror, existed, fetch))) throw thrown;
         fetch.say('The local mirror was damaged or too large; fetching the repository anew');
         await mirror.remove();
+        await emptyRepository(session, fetch.into);
         return await this.fillAndCopy(session, mirror, remote, fetch);
       }
     } finally {
@@ -178,6 +182,14 @@ export class GitSource {
     }
     return { kind: 'password', ...location.userinfo, isToken: false };
   }
+}
+
+/** Out: what the first gives, when both have ended: nothing goes on behind an error. Errors: the first's, else the second's. */
+async function both<T>(first: Promise<T>, second: Promise<void>): Promise<T> {
+  const [one, other] = await Promise.allSettled([first, second]);
+  if (one.status === 'rejected') throw one.reason;
+  if (other.status === 'rejected') throw other.reason;
+  return one.value;
 }
 
 /** 0, absent and over 25 mean all history. */

@@ -91,6 +91,8 @@ export function relativeTo(parent: Pick<GitLocation, 'url'>, url: string): strin
 }
 
 async function readSubmodules(session: GitSession, commit: string, cwd: string): Promise<Submodule[]> {
+  // the commit is checked out there
+  if ((await lstat(join(cwd, '.gitmodules')).catch(() => null)) === null) return [];
   let listing: string;
   try {
     const query = [
