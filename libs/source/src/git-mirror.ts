@@ -22,6 +22,9 @@ export interface MirroredCommit {
   remoteRef?: string;
 }
 
+/** The time of this file in a mirror is what a sweep of unused mirrors goes by. */
+export const LAST_USED = 'kilnyard-last-used';
+
 const NOT_SERVED =
   /not our ref|unadvertised object|couldn't find remote ref|does not allow request|no such remote ref/i;
 
@@ -49,8 +52,7 @@ export class GitMirror {
       await this.session.local(['init', '--quiet', '--bare', '--template=', '--', this.folder]);
     }
     await this.clearLeftovers();
-    // The time of this file is what a sweep of unused mirrors goes by.
-    await writeFile(join(this.folder, 'kilnyard-last-used'), '');
+    await writeFile(join(this.folder, LAST_USED), '');
   }
 
   /** Removes lock files and half packs. Only while no git runs on the mirror. */
@@ -76,6 +78,16 @@ export class GitMirror {
     const found = wanted.abbreviation === undefined ? null : await this.bringAbbreviation(wanted.abbreviation);
     if (found === null) throw this.missing(shortName(wanted.refs));
     return found;
+  }
+
+  /** The first of these refs of the remote that lies here, as it was brought last; null for none. */
+  async held(remoteRefs: readonly string[]): Promise<MirroredCommit | null> {
+    for (const remoteRef of remoteRefs) {
+      const mirrorRef = flatRef(remoteRef);
+      const [tip, commit] = await this.tipOf(mirrorRef);
+      if (tip !== null && commit !== null) return { commit, tip, mirrorRef, remoteRef };
+    }
+    return null;
   }
 
   private async bringRef(remoteRef: string, id: string, depth: Depth): Promise<MirroredCommit> {

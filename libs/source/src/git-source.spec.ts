@@ -135,6 +135,27 @@ describe('the mirror', () => {
     expect(git(tagged.into, 'describe')).toBe('v1');
   }, 30_000);
 
+  it('is copied from ahead of the answer, and the copy counts only when the remote has the same', async () => {
+    await repository.commit({ a: 'one', 'gone.txt': 'x' });
+    await repository.git('tag', 'twice');
+    await repository.push('twice');
+    const first = await world.fetch({ location: url }, 'main');
+    world.lines.length = 0;
+    expect((await world.fetch({ location: url }, 'main')).resolvedVersion).toBe(first.resolvedVersion);
+    expect(world.lines).toContain('Nothing new to receive');
+
+    await repository.git('rm', '-q', 'gone.txt');
+    const moved = await repository.commit({ a: 'two' });
+    const { into, resolvedVersion } = await world.fetch({ location: url }, 'main');
+    expect(resolvedVersion).toBe(moved);
+    expect(git(into, 'status', '--porcelain')).toBe('');
+    expect((await readdir(into)).sort()).toEqual(['.git', 'a']);
+
+    expect((await world.fetch({ location: url }, 'twice')).resolvedVersion).toBe(first.resolvedVersion);
+    await repository.push('HEAD:refs/heads/twice'); // a branch of that name goes before the tag
+    expect((await world.fetch({ location: url }, 'twice')).resolvedVersion).toBe(moved);
+  }, 30_000);
+
   it('shares no file with the checkout', async () => {
     await repository.commit({ a: 'x' });
     const { into } = await world.fetch({ location: url });
@@ -229,6 +250,15 @@ describe('credentials', () => {
       secret(JSON.stringify({ username: 'bob', password })),
     );
     await expect(world.fetch({ location: guarded }, resolvedVersion)).rejects.toMatchObject({ code: 'CLIENT_ERROR' });
+  });
+
+  it('leaves nothing of what the mirror has to whom the host refuses', async () => {
+    await world.fetch({ location: guarded, auth }, 'main', secret(JSON.stringify({ username: 'bob', password })));
+    await expect(world.fetch({ location: guarded }, 'main')).rejects.toMatchObject({ code: 'CLIENT_ERROR' });
+    const folders = (await readdir(join(world.folder, 'into'))).sort();
+    expect(folders).toHaveLength(2);
+    const left = await readdir(join(world.folder, 'into', folders[1]!), { recursive: true });
+    expect(left.filter((path) => !path.startsWith('.git') || /objects\/(pack\/.|..\/)/.test(path))).toEqual([]);
   });
 
   it('follows a redirect, but never with the credential', async () => {

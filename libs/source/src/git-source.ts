@@ -6,6 +6,7 @@ import type { ProjectSource } from '#core/project.js';
 import { allowedAddresses } from './checked-address.js';
 import { FetchGuard, type SourceLimits } from './disk-limit.js';
 import { GitExit } from './git-command.js';
+import { copyAhead, isConfirmed } from './copy-ahead.js';
 import { copyHistory, emptyRepository, writeFiles } from './git-checkout.js';
 import { parseCredential, type SourceCredential } from './git-credentials.js';
 import { cleanText, isCorruption, translateGitFailure } from './git-failure.js';
@@ -72,13 +73,7 @@ export class GitSource {
     });
     try {
       secrets.push(...session.secrets);
-      const remote = await both(
-        askRemote(session, fetch.wanted, source.insecureSsl ?? false, guard.signal),
-        emptyRepository(session, fetch.into),
-      );
-      const found = await this.throughMirror(session, remote, fetch);
-      fetch.say(`Checking out commit ${found.commit}`);
-      await writeFiles(session, found.commit, fetch.into);
+      const found = await this.checkOut(session, fetch);
       await fetchSubmodules(session, found.commit, fetch, this.options.localPaths, (inner) =>
         this.fetchRepository(inner),
       );
@@ -91,13 +86,41 @@ export class GitSource {
     }
   }
 
+  /** The commit's files and history in the build's folder. Out: the commit. */
+  private async checkOut(session: GitSession, fetch: RepositoryFetch): Promise<MirroredCommit> {
+    const { into, source, wanted, guard, say } = fetch;
+    const [remote, copied] = await both(
+      askRemote(session, wanted, source.insecureSsl ?? false, guard.signal),
+      emptyRepository(session, into).then(() => copyAhead(session, this.mirrorOf(fetch), fetch)),
+    ).catch(async (thrown: unknown) => {
+      // the remote may have refused whom it was asked for: nothing of it is left here
+      await emptyRepository(session, into).catch(() => undefined); // the fetch has failed already
+      throw thrown;
+    });
+    if (copied !== null && isConfirmed(copied, remote, fetch)) {
+      say(`Fetching ${fetch.location.shown} (full history)`);
+      say('Nothing new to receive');
+      say(`Checking out commit ${copied.commit}`);
+      return copied;
+    }
+    await emptyRepository(session, into);
+    const found = await this.throughMirror(session, remote, fetch);
+    say(`Checking out commit ${found.commit}`);
+    await writeFiles(session, found.commit, into);
+    return found;
+  }
+
+  private mirrorOf({ location }: RepositoryFetch): string {
+    return join(this.options.mirrorsDir, mirrorName(location));
+  }
+
   /** Holds the mirror's lock while it is filled and copied from. A mirror that turns out damaged or overgrown is made anew, once. */
   private async throughMirror(
     session: GitSession,
     remote: RemoteRefs,
     fetch: RepositoryFetch,
   ): Promise<MirroredCommit> {
-    const folder = join(this.options.mirrorsDir, mirrorName(fetch.location));
+    const folder = this.mirrorOf(fetch);
     fetch.guard.watch(folder);
     const lock = await takeLock(`${folder}.lock`, fetch.guard.signal, () =>
       fetch.say('Waiting for another fetch of the same repository'),
@@ -184,12 +207,12 @@ export class GitSource {
   }
 }
 
-/** Out: what the first gives, when both have ended: nothing goes on behind an error. Errors: the first's, else the second's. */
-async function both<T>(first: Promise<T>, second: Promise<void>): Promise<T> {
+/** Out: what both give, when both have ended: nothing goes on behind an error. Errors: the first's, else the second's. */
+async function both<T, U>(first: Promise<T>, second: Promise<U>): Promise<[T, U]> {
   const [one, other] = await Promise.allSettled([first, second]);
   if (one.status === 'rejected') throw one.reason;
   if (other.status === 'rejected') throw other.reason;
-  return one.value;
+  return [one.value, other.value];
 }
 
 /** 0, absent and over 25 mean all history. */

@@ -39,6 +39,11 @@ export async function takeLock(path: string, signal: AbortSignal, onWait?: () =>
   }
 }
 
+/** Takes the lock if it is free this very moment. Out: null when it is not. */
+export async function tryLock(path: string): Promise<HeldLock | null> {
+  return (await make(path)) ? hold(path, { host: hostname(), pid: process.pid, token: randomUUID() }) : null;
+}
+
 async function hold(path: string, owner: Owner): Promise<HeldLock> {
   await writeFile(join(path, 'owner'), JSON.stringify(owner));
   const beat = setInterval(() => {
