@@ -14,7 +14,40 @@ import type { ProjectSettings } from '#core/project.js';
 import { retryCause, type RetryCause, type RetryRule } from '#core/retry.js';
 import type { Build as BuildModel, BuildArtifact, BuildAttempt, BuildPhase, Prisma } from './generated/client.js';
 
-export type BuildRow = BuildModel & { phases: BuildPhase[] };
+/** The columns of `build` that become a Build, and its phases. */
+export type BuildRow = Pick<
+  BuildModel,
+  | 'id'
+  | 'projectId'
+  | 'projectName'
+  | 'number'
+  | 'status'
+  | 'currentPhase'
+  | 'version'
+  | 'attempt'
+  | 'initiator'
+  | 'sourceVersion'
+  | 'resolvedSourceVersion'
+  | 'settings'
+  | 'exportedVariables'
+  | 'imageDigest'
+  | 'cache'
+  | 'queuedAt'
+  | 'startedAt'
+  | 'endedAt'
+  | 'stopRequestedAt'
+  | 'workerId'
+  | 'retryOf'
+  | 'logSha256'
+  | 'logCut'
+  | 'failure'
+  | 'handedOver'
+  | 'requeuedAt'
+  | 'logExpiredAt'
+  | 'logArchived'
+> & { logLineCount: bigint | string | null; logByteCount: bigint | string | null; phases: PhaseRow[] };
+
+export type PhaseRow = Pick<BuildPhase, 'attempt' | 'phaseType' | 'status' | 'startedAt' | 'endedAt' | 'contexts'>;
 
 /** What a query for BuildRow includes: phases of all attempts, in order. */
 export const WITH_PHASES = {
@@ -57,7 +90,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
 }
 
 /** SUBMITTED, the wait for the attempt, and its own. */
-function phasesOf(rows: BuildPhase[], attempt: number): Phase[] {
+function phasesOf(rows: PhaseRow[], attempt: number): Phase[] {
   const own = rows.filter(
     (row) => row.attempt === attempt || (row.attempt === 0 && (attempt <= 1 || row.phaseType === 'SUBMITTED')),
   );
@@ -86,7 +119,7 @@ function attemptsOf(row: BuildRow, earlier: BuildAttempt[]): Attempt[] {
   return attempts;
 }
 
-function toAttempt(row: BuildAttempt, phases: BuildPhase[]): Attempt {
+function toAttempt(row: BuildAttempt, phases: PhaseRow[]): Attempt {
   return {
     attempt: row.attempt,
     status: row.status as BuildStatus,
@@ -107,15 +140,13 @@ function toWorkerId(text: string | null): WorkerId | null {
 }
 
 /** The seal of an attempt's log, or null while it is not sealed. */
-export function toSeal(
-  row: Pick<BuildModel, 'logLineCount' | 'logByteCount' | 'logSha256' | 'logCut'>,
-): LogSeal | null {
+export function toSeal(row: Pick<BuildRow, 'logLineCount' | 'logByteCount' | 'logSha256' | 'logCut'>): LogSeal | null {
   if (row.logLineCount === null || row.logByteCount === null || row.logSha256 === null) return null;
   const seal = { lineCount: Number(row.logLineCount), byteCount: Number(row.logByteCount), sha256: row.logSha256 };
   return row.logCut ? { ...seal, cut: true } : seal;
 }
 
-function toPhase(row: BuildPhase): Phase {
+function toPhase(row: PhaseRow): Phase {
   const phase: Phase = {
     phaseType: row.phaseType as PhaseType,
     startTime: row.startedAt,

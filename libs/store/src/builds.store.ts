@@ -22,6 +22,7 @@ import type { Database } from './database.js';
 import { deleteBuild } from './delete-builds.js';
 import { earlierAttempts } from './earlier-attempts.js';
 import { buildNotFound, endLost, expireQueued, requestStop } from './end-build.js';
+import { findBuild } from './find-build.js';
 import type { Prisma } from './generated/client.js';
 import * as leased from './leased-writes.js';
 import { WAKE_CHANNEL } from './listen.js';
@@ -49,7 +50,7 @@ export class BuildsStore {
 
   /** Errors: Refusal BUILD_NOT_FOUND. */
   async get(id: BuildId): Promise<Build> {
-    const row = await this.db.models((prisma) => prisma.build.findUnique({ where: { id }, include: WITH_PHASES }));
+    const row = await findBuild(this.db, id);
     if (row === null) throw buildNotFound(id);
     return toBuild(row, (await earlierAttempts(this.db, [row])).get(id));
   }
