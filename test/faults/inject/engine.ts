@@ -9,7 +9,9 @@ const LOOK_EVERY_MS = 100;
 
 export const killEngine: Inject = async ({ stage, forItsTime }) => {
   if (stage.engine === null) return false;
-  await stage.engine.killAndRestart(forItsTime);
+  await stage.engine.kill();
+  await forItsTime();
+  await stage.engine.up();
   return true;
 };
 

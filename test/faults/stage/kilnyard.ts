@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../apps/standalone/src/free-port.js';
 import { migrateDatabase } from '../../../apps/standalone/src/services.js';
-import { OwnProcess, ready } from './own-process.js';
+import { OwnProcess, ready } from '#testing/own-process.js';
 
 const READY_MS = 60_000;
 const START_TRIES = 5;
@@ -153,7 +153,7 @@ export class Kilnyard {
     const { home, folder } = this.settings;
     const args = ['--enable-source-maps', join(home, `dist/apps/${app}/src/main.js`)];
     const logFile = join(folder, 'logs', `${name}.log`);
-    return OwnProcess.start({ name, command: process.execPath, args, env, cwd: home, logFile });
+    return OwnProcess.start({ name, command: process.execPath, args, apart: true, env, cwd: home, logFile });
   }
 }
 

@@ -5,7 +5,7 @@ import { newCutOffProxy, type CutOffProxy } from '../../../apps/api/src/testing/
 import { freePort } from '../../../apps/standalone/src/free-port.js';
 import { findProgram } from '../../../apps/standalone/src/machine.js';
 import { redisSettings } from '../../../apps/standalone/src/redis.js';
-import { OwnProcess, ready, type Program } from './own-process.js';
+import { OwnProcess, ready, type Program } from '#testing/own-process.js';
 
 const READY_MS = 15_000;
 const STOP_MS = 5_000;
@@ -26,6 +26,7 @@ export class OwnRedis {
       name: 'redis',
       command: findProgram('redis-server') ?? 'redis-server',
       args: ['-'],
+      apart: true,
       env: { PATH: '/usr/bin:/bin', TZ: 'UTC' },
       cwd: '/',
       input: redisSettings(port, PASSWORD),

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
-import { openEngine } from '../../../apps/standalone/src/engine.js';
 import { thisMachine, type Machine } from '../../../apps/standalone/src/machine.js';
+import type { OwnEngine } from '#testing/own-engine.js';
 import { WORKERS } from '../plan.js';
-import { OwnEngine, whyNoEngine } from './engine.js';
+import { openStageEngine } from './engine.js';
 import { Kilnyard, type Complain } from './kilnyard.js';
 import { OwnPostgres } from './postgres.js';
 import { OwnRedis } from './redis.js';
@@ -52,8 +52,8 @@ export async function openStage(request: {
     ends.push(() => redis.close());
     const postgres = await OwnPostgres.start(folder, () => undefined);
     ends.push(() => postgres.close());
-    const { docker, socket, engine, end } = await anEngine(logs, say);
-    ends.push(end);
+    const { docker, socket, own: engine, close: endEngine } = await openStageEngine(logs, say);
+    ends.push(endEngine);
     const { KILNYARD_TEST_IMAGE_SH: image } = await request.makeImages(docker, thisMachine(), say);
     const addresses = { databaseUrl: postgres.url, redisUrl: redis.url, dockerSocket: socket, image };
     const kilnyard = await Kilnyard.start({ home: request.home, folder, ...addresses }, WORKERS, complain);
@@ -64,21 +64,4 @@ export async function openStage(request: {
     await close(true);
     throw new Error(`the servers of the fault suite could not be started (see ${logs})`, { cause: error });
   }
-}
-
-async function anEngine(
-  logs: string,
-  say: (line: string) => void,
-): Promise<{ docker: Docker; socket: string; engine: OwnEngine | null; end: () => Promise<unknown> }> {
-  const why = whyNoEngine();
-  if (why === null) {
-    const engine = await OwnEngine.start(logs);
-    return { docker: engine.docker, socket: engine.socket, engine, end: () => engine.close() };
-  }
-  say(`using the machine's Docker Engine, which is not killed: ${why}`);
-  const named = process.env['KILNYARD_TEST_DOCKER_SOCKET'];
-  const env = named === undefined ? process.env : { ...process.env, KILNYARD_DOCKER_SOCKET: named };
-  const opened = await openEngine({ env, logFile: join(logs, 'dockerd.log'), machine: thisMachine(), say });
-  if (opened.socket === undefined) throw new Error('the fault suite needs a Docker Engine on this machine');
-  return { docker: opened.docker, socket: opened.socket, engine: null, end: () => opened.release() };
 }
