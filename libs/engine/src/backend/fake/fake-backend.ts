@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { PhaseFailure } from '#core/errors.js';
+import { Fault, PhaseFailure } from '#core/errors.js';
 import {
   Backend,
   Sandbox,
@@ -66,6 +66,7 @@ export class FakeBackend extends Backend {
 
   /** Only what this object made: the processes of another are nobody's to find. */
   async adopt(owner: { buildId: string; attempt: number }): Promise<Sandbox | null> {
+    if (!this.healthy) throw new Fault('DOCKER_UNAVAILABLE', 'nobody answers', { retryable: true });
     return this.sandboxes.get(`${owner.buildId}-${owner.attempt}`) ?? null;
   }
 
