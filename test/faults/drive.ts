@@ -1,10 +1,11 @@
 // Runs a plan: starts its builds in order, a few ahead of those that have ended, and injects each fault at its point.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SECRET, type BuildCase } from './builds.js';
+import type { BuildCase } from './builds.js';
 import type { Client } from './client.js';
 import { Injector } from './inject/inject.js';
 import type { PlannedFault } from './plan.js';
 import type { RunningBuild } from './run-build.js';
+import { SECRET } from './shapes.js';
 import type { Stage } from './stage/stage.js';
 
 /** Builds that are under way at once: more than the workers have slots, so that some always wait. */
