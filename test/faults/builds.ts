@@ -1,5 +1,6 @@
 // The builds of a run: what each does, and what must be known of it at its end, byte for byte. Pure.
 import { specOf } from '#testing/house-client.js';
+import type { FaultCode } from '#core/errors.js';
 import type { FinalStatus } from '#core/phase.js';
 import type { PlannedBuild } from './plan.js';
 import { SHAPES, type Act, type Extent } from './shapes.js';
@@ -12,6 +13,8 @@ export interface BuildCase extends PlannedBuild {
   timeoutMinutes: number | null;
   /** The user stops it when so many of its lines are out, in percent. */
   stopAtPercent: number | null;
+  /** Parameter that must be OPEN for an attempt to end by itself. */
+  gate: string | null;
   expected: Expected;
 }
 
@@ -20,6 +23,10 @@ export interface Expected {
   /** All lines of its own output but the system's; the first is RUN_LINE. */
   output: readonly string[];
   extent: Extent;
+  /** Code of the fault that ended it; null for none, or for any. */
+  faultCode: FaultCode | null;
+  /** Attempts that were killed before the last. */
+  killedAttempts: number;
   /** Files of its artifact by path. */
   files: ReadonlyMap<string, string>;
 }
@@ -55,14 +62,18 @@ export function buildCase(planned: PlannedBuild, image: string): BuildCase {
         ),
       },
       environment: { image },
+      ...(shape.autoRetryLimit === undefined ? {} : { autoRetryLimit: shape.autoRetryLimit }),
       artifacts: { type: files.size > 0 ? 'S3' : 'NO_ARTIFACTS', ...(files.size > 0 ? { packaging: 'ZIP' } : {}) },
     },
     timeoutMinutes: shape.timeoutMinutes ?? null,
     stopAtPercent: shape.stopAtPercent ?? null,
+    gate: shape.gate ?? null,
     expected: {
       statuses: shape.statuses ?? ['SUCCEEDED'],
       output: acts.flatMap(([, list]) => list.flatMap(({ prints }) => prints)),
       extent: shape.extent ?? 'whole',
+      faultCode: shape.faultCode ?? null,
+      killedAttempts: shape.autoRetryLimit ?? 0,
       files,
     },
   };

@@ -12,12 +12,15 @@ import { makePlan, type PlannedFault } from './plan.js';
 import { Probe } from './probe.js';
 import { reportOf } from './report.js';
 import { RunningBuild } from './run-build.js';
+import { ContainerCount } from './sandboxes.js';
 import { openStage, type MakeImages, type Stage } from './stage/stage.js';
 import { verifyBuild } from './verify-build.js';
 import { verifyEndedService, verifyRunningService } from './verify-service.js';
 
 /** Largest seed that is drawn. */
 const SEEDS = 1_000_000;
+/** So many builds come to all workers, and find containers in both ways. */
+const ENOUGH_BUILDS = 12;
 
 interface Surroundings {
   /** Folder of the project: package.json and dist lie in it. */
@@ -75,10 +78,12 @@ async function perform(
   const over = new AbortController();
   const probe = new Probe(client, () => builds, complain);
   const probing = probe.run(over.signal);
+  const containers = new ContainerCount(stage.kilnyard.dataDir);
+  const counting = containers.run(over.signal);
   const step = asked.verbose ? say : () => undefined;
-  const struck = await drive({ seed: asked.seed, builds, faults, stage, say: step, complain, signal, giveUp });
+  const struck = await drive({ seed: asked.seed, builds, faults, stage, client, say: step, complain, signal, giveUp });
   over.abort();
-  await probing;
+  await Promise.all([probing, counting]);
 
   say('verifying');
   for (const build of builds) await verifyBuild(build, client, findings);
@@ -88,6 +93,7 @@ async function perform(
   await verifyEndedService(stage, findings);
   findings.note('the API and the workers did as they should all the time', listed(complaints, 20));
   noteFaults(faults, struck, findings);
+  if (builds.length >= ENOUGH_BUILDS) noteContainers(containers, findings);
   return reportOf({
     seed: asked.seed,
     seconds: Math.round((Date.now() - beganAt) / 1000),
@@ -95,11 +101,12 @@ async function perform(
     faults: faults.map((fault) => ({ kind: fault.kind, injected: struck.get(fault) === true })),
     findings,
     probe,
+    containers,
   });
 }
 
 function isPossible(kind: FaultKind, stage: Stage): boolean {
-  return kind !== 'kill-engine' || stage.engine !== null;
+  return (kind !== 'kill-engine' || stage.engine !== null) && (kind !== 'full-disk' || stage.disk !== null);
 }
 
 /** A kind of which none struck has proved nothing. */
@@ -108,6 +115,12 @@ function noteFaults(faults: readonly PlannedFault[], struck: Map<PlannedFault, b
     const some = faults.some((fault) => fault.kind === kind && struck.get(fault) === true);
     findings.note(`${kind} was injected`, some ? null : 'it never struck');
   }
+}
+
+/** Builds that find their container and builds that have it made take different ways: a run must have seen both. */
+function noteContainers({ waited, made }: ContainerCount, findings: Findings): void {
+  findings.note('builds found a container that waited', waited > 0 ? null : 'none did');
+  findings.note('builds had a container made', made > 0 ? null : 'none had');
 }
 
 function numbersOf({ all, violations }: Findings): { passed: number; failed: number; violations: string[] } {

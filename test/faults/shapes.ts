@@ -1,4 +1,5 @@
 // What each kind of build does, and what it prints doing it. Pure.
+import type { FaultCode } from '#core/errors.js';
 import type { FinalStatus } from '#core/phase.js';
 import type { BuildKind } from './kinds.js';
 import { linesOf, printLines, type LineRun } from './lines.js';
@@ -6,6 +7,9 @@ import type { PlannedBuild } from './plan.js';
 
 /** The name and the value of the secret that builds print. */
 export const SECRET = { name: 'faults/token', value: 'tok-9f8e7d6c5b4a39281706' } as const;
+/** What the parameter of a gate says before and after it is opened. */
+export const CLOSED = 'gate-is-closed-5b1e';
+export const OPEN = 'gate-is-open-5b1e';
 /** `whole`: exactly its lines. `beginning`: those up to where it was ended. `any`: it may have spoiled its own log. */
 export type Extent = 'whole' | 'beginning' | 'any';
 
@@ -24,6 +28,11 @@ export interface Shape {
   timeoutMinutes?: number;
   stopAtPercent?: number;
   files?: Record<string, string>;
+  /** Code of the fault that must end it. */
+  faultCode?: FaultCode;
+  /** It does not end before this parameter is OPEN, which an attempt reads when it begins. */
+  gate?: string;
+  autoRetryLimit?: number;
 }
 
 function print(planned: PlannedBuild, run: Partial<LineRun> & { count: number }): Act {
@@ -37,6 +46,9 @@ function print(planned: PlannedBuild, run: Partial<LineRun> & { count: number })
   };
   return { command: printLines(whole), prints: linesOf(whole) };
 }
+
+/** Longer than any run. */
+const WAIT: Act = { command: 'sleep 100000', prints: [] };
 
 export const SHAPES: Record<BuildKind, (planned: PlannedBuild) => Shape> = {
   quiet: (planned) => ({ phases: { build: [print(planned, { count: 7, pauseEvery: 1, pauseMs: 900 })] } }),
@@ -116,11 +128,34 @@ export const SHAPES: Record<BuildKind, (planned: PlannedBuild) => Shape> = {
     },
   }),
   long: (planned) => ({ phases: { build: [print(planned, { count: 72, pauseEvery: 1, pauseMs: 300 })] } }),
-  // its container is killed; when that came too late it ends by itself
+  // it does not end until its container is killed
   victim: (planned) => ({
-    phases: { build: [print(planned, { count: 120, pauseEvery: 1, pauseMs: 200 })] },
+    phases: { build: [print(planned, { count: 40, pauseEvery: 1, pauseMs: 200 }), WAIT] },
     statuses: ['FAULT'],
     extent: 'beginning',
+    faultCode: 'SANDBOX_LOST',
+  }),
+  // nor does its first attempt, whose container is killed when the gate is open for the next one
+  retried: (planned) => {
+    const gate = `faults/gate-${planned.number}`;
+    return {
+      phases: {
+        build: [
+          print(planned, { count: 40, pauseEvery: 1, pauseMs: 200 }),
+          { command: `[ "$GATE" = ${OPEN} ] || ${WAIT.command}; echo went on`, prints: ['went on'] },
+        ],
+      },
+      rest: { env: { 'parameter-store': { GATE: gate } } },
+      gate,
+      autoRetryLimit: 1,
+    };
+  },
+  // it writes for longer than anything may keep the full disk from it
+  writer: (planned) => ({
+    phases: { build: [print(planned, { count: 60_000, pauseEvery: 40, pauseMs: 100, fill: 80 }), WAIT] },
+    statuses: ['FAULT'],
+    extent: 'beginning',
+    faultCode: 'STORAGE_FULL',
   }),
   vandal: (planned) => ({
     phases: {

@@ -9,16 +9,21 @@ import { OwnProcess, ready } from '#testing/own-process.js';
 const READY_MS = 60_000;
 const START_TRIES = 5;
 const API_STOP_MS = 20_000;
-/** Beyond the grace that a worker gives its builds. */
-const WORKER_STOP_MS = 40_000;
+/** Beyond the grace that a worker gives its builds (30 s), and what it takes at the longest to leave after it (15 s). */
+const WORKER_STOP_MS = 50_000;
 /** Short, so that a run meets leases that ran out; the sweep as often as it may come. */
 export const LEASE_MS = 5_000;
 const SLOTS = 3;
+/** Containers that wait, by worker: builds of the one find theirs there, those of the other have theirs made. */
+export const WAITING_MAX = [4, 0] as const;
+/** Of the disks that worker and engine use: a full one is met before no build is taken. */
+const MIN_FREE_BYTES = 16 * 1024 ** 2;
 
 export interface KilnyardSettings {
   /** Folder of the program: package.json and dist lie in it. */
   home: string;
   folder: string;
+  dataDir: string;
   databaseUrl: string;
   redisUrl: string;
   dockerSocket: string;
@@ -80,6 +85,20 @@ export class Kilnyard {
     const old = this.worker(index);
     this.workers[index] = await this.newWorker(index);
     await this.endKindly(old, WORKER_STOP_MS);
+  }
+
+  /** All at once, each with a second SIGTERM `hurryMs` after the first. */
+  async restartWorkers(hurryMs: number, pause: () => Promise<unknown>): Promise<void> {
+    const hurried = this.workers.map(async (worker) => {
+      const ended = this.endKindly(worker, WORKER_STOP_MS);
+      await sleep(hurryMs);
+      worker.signal('SIGTERM');
+      await ended;
+    });
+    await Promise.all(hurried);
+    await pause();
+    const started = this.workers.map(async (_, index) => (this.workers[index] = await this.newWorker(index)));
+    await Promise.all(started);
   }
 
   async pauseWorker(index: number, forMs: number): Promise<void> {
@@ -144,7 +163,11 @@ export class Kilnyard {
   private async newWorker(index: number): Promise<OwnProcess> {
     this.started += 1;
     const port = await freePort();
-    const env = { ...this.env, KILNYARD_WORKER_METRICS_PORT: String(port) };
+    const env = {
+      ...this.env,
+      KILNYARD_WORKER_METRICS_PORT: String(port),
+      KILNYARD_WAITING_MAX: String(WAITING_MAX[index % WAITING_MAX.length]),
+    };
     const name = `worker-${index}-${this.started}`;
     return this.untilReady(() => this.run('worker', name, env), port);
   }
@@ -168,7 +191,8 @@ function environment(settings: KilnyardSettings, port: number): NodeJS.ProcessEn
     KILNYARD_DATABASE_POOL: '5',
     KILNYARD_REDIS_URL: settings.redisUrl,
     KILNYARD_QUEUE_PREFIX: 'faults',
-    KILNYARD_DATA_DIR: join(settings.folder, 'data'),
+    KILNYARD_DATA_DIR: settings.dataDir,
+    KILNYARD_MIN_FREE_BYTES: String(MIN_FREE_BYTES),
     KILNYARD_MASTER_KEY: randomBytes(32).toString('base64'),
     KILNYARD_DOCKER_SOCKET: settings.dockerSocket,
     KILNYARD_BUILD_NETWORK: 'kilnyard-faults',
