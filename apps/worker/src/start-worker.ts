@@ -169,6 +169,7 @@ export async function startWorker(
     }),
     wake: (fleet) => queue.wake(fleet),
     mayTake: () => heartbeat.takes,
+    look: () => heartbeat.look(),
   });
   const workerMetrics = new WorkerMetrics(metrics, {
     total: settings.worker.workerSlots,

@@ -42,6 +42,7 @@ export class FakeBackend extends Backend {
   }
 
   async prepareImage(request: ImageRequest): Promise<ImageInfo> {
+    this.mustAnswer();
     if (request.image === 'fake:missing') {
       throw new PhaseFailure(
         'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
@@ -66,7 +67,7 @@ export class FakeBackend extends Backend {
 
   /** Only what this object made: the processes of another are nobody's to find. */
   async adopt(owner: { buildId: string; attempt: number }): Promise<Sandbox | null> {
-    if (!this.healthy) throw new Fault('DOCKER_UNAVAILABLE', 'nobody answers', { retryable: true });
+    this.mustAnswer();
     return this.sandboxes.get(`${owner.buildId}-${owner.attempt}`) ?? null;
   }
 
@@ -91,6 +92,10 @@ export class FakeBackend extends Backend {
       swept += 1;
     }
     return swept;
+  }
+
+  private mustAnswer(): void {
+    if (!this.healthy) throw new Fault('DOCKER_UNAVAILABLE', 'nobody answers', { retryable: true });
   }
 
   /** Ends everything; for the end of a test. */
