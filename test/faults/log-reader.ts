@@ -52,7 +52,8 @@ export class LogReader {
       accept: 'text/event-stream',
       ...(this.lastId === undefined ? {} : { 'last-event-id': this.lastId }),
     };
-    const answer = await this.client.fetch('GET', `/v1/builds/${this.id}/log`, {
+    // without a place the stream begins with the latest attempt
+    const answer = await this.client.fetch('GET', `/v1/builds/${this.id}/log?cursor=1:0`, {
       headers,
       signal: AbortSignal.any([signal, silence.signal]),
     });

@@ -65,6 +65,11 @@ const OWN_BUILDS: Partial<Record<FaultKind, { build: BuildKind; from: number; to
 };
 const OTHERS = { from: 5, to: 95 };
 
+/** Is a build of that kind there for one fault alone? */
+export function hasItsFault(kind: BuildKind): boolean {
+  return Object.values(OWN_BUILDS).some(({ build }) => build === kind);
+}
+
 /**
  * The plan of a seed.
  * Out: faults spread over the builds in order; every kind comes as often as every other (±1). A fault that
@@ -93,11 +98,16 @@ export function makePlan(request: PlanRequest): Plan {
       kind,
       when: { build: its?.number ?? Math.min(spread, builds.length), percent: random.whole(range.from, range.to) },
       worker: random.whole(0, WORKERS - 1),
-      forMs: random.whole(MIN_OUTAGE_MS, request.maxOutageMs),
+      forMs: outage(request.maxOutageMs, random),
     };
   });
   faults.sort((a, b) => a.when.build - b.when.build || a.when.percent - b.when.percent);
   return { seed: request.seed, builds, faults: faults.map((fault, index) => ({ ...fault, number: index + 1 })) };
+}
+
+/** Short ones come more often than long ones: each doubling is as likely as the next. */
+function outage(maxMs: number, random: Random): number {
+  return Math.round(MIN_OUTAGE_MS * (maxMs / MIN_OUTAGE_MS) ** random.next());
 }
 
 /** `count` of them: whole rounds of all, shuffled each, and a part of one more. */

@@ -8,7 +8,7 @@ import { Client } from './client.js';
 import { drive, prepare } from './drive.js';
 import { Findings, listed } from './findings.js';
 import type { FaultKind } from './kinds.js';
-import { makePlan, type PlannedFault } from './plan.js';
+import { hasItsFault, makePlan, type PlannedFault } from './plan.js';
 import { Probe } from './probe.js';
 import { reportOf } from './report.js';
 import { RunningBuild } from './run-build.js';
@@ -72,9 +72,13 @@ async function perform(
   say(`${builds.length} builds, ${faults.length} faults`);
 
   const beganAt = Date.now();
-  const givenUp = new AbortController();
-  const signal = AbortSignal.any([AbortSignal.timeout(asked.minutes * 60_000), interrupt, givenUp.signal]);
-  const giveUp = (): void => givenUp.abort();
+  const ended = new AbortController();
+  const giveUp = (): void => ended.abort();
+  // no AbortSignal.timeout: Node 20 forgets one that only AbortSignal.any knows
+  const timer = setTimeout(giveUp, asked.minutes * 60_000);
+  interrupt.addEventListener('abort', giveUp);
+  if (interrupt.aborted) giveUp();
+  const { signal } = ended;
   const over = new AbortController();
   const probe = new Probe(client, () => builds, complain);
   const probing = probe.run(over.signal);
@@ -82,6 +86,7 @@ async function perform(
   const counting = containers.run(over.signal);
   const step = asked.verbose ? say : () => undefined;
   const struck = await drive({ seed: asked.seed, builds, faults, stage, client, say: step, complain, signal, giveUp });
+  clearTimeout(timer);
   over.abort();
   await Promise.all([probing, counting]);
 
@@ -92,7 +97,7 @@ async function perform(
   await stage.closeKilnyard();
   await verifyEndedService(stage, findings);
   findings.note('the API and the workers did as they should all the time', listed(complaints, 20));
-  noteFaults(faults, struck, findings);
+  noteFaults(faults, struck, builds, findings);
   if (builds.length >= ENOUGH_BUILDS) noteContainers(containers, findings);
   return reportOf({
     seed: asked.seed,
@@ -109,10 +114,20 @@ function isPossible(kind: FaultKind, stage: Stage): boolean {
   return (kind !== 'kill-engine' || stage.engine !== null) && (kind !== 'full-disk' || stage.disk !== null);
 }
 
-/** A kind of which none struck has proved nothing. */
-function noteFaults(faults: readonly PlannedFault[], struck: Map<PlannedFault, boolean>, findings: Findings): void {
-  for (const kind of new Set(faults.map((fault) => fault.kind))) {
-    const some = faults.some((fault) => fault.kind === kind && struck.get(fault) === true);
+/** A kind of which none struck has proved nothing; one whose build the full disk had ended before could not. */
+function noteFaults(
+  faults: readonly PlannedFault[],
+  struck: ReadonlyMap<PlannedFault, boolean>,
+  builds: readonly RunningBuild[],
+  findings: Findings,
+): void {
+  const could = faults.filter((fault) => {
+    const { planned, mayHaveMetFullDisk } = builds[fault.when.build - 1]!;
+    const spoiled = mayHaveMetFullDisk && fault.kind !== 'full-disk' && hasItsFault(planned.kind);
+    return struck.get(fault) === true || !spoiled;
+  });
+  for (const kind of new Set(could.map((fault) => fault.kind))) {
+    const some = could.some((fault) => fault.kind === kind && struck.get(fault) === true);
     findings.note(`${kind} was injected`, some ? null : 'it never struck');
   }
 }

@@ -91,16 +91,17 @@ export const SHAPES: Record<BuildKind, (planned: PlannedBuild) => Shape> = {
     statuses: ['FAILED'],
   }),
   'timed-out': (planned) => ({
-    phases: { build: [print(planned, { count: 300, pauseEvery: 1, pauseMs: 250 })] },
+    phases: { build: [print(planned, { count: 100, pauseEvery: 1, pauseMs: 250 }), WAIT] },
     statuses: ['TIMED_OUT'],
     extent: 'beginning',
     timeoutMinutes: 0.15,
   }),
+  // it does not end until its user can stop it
   stopped: (planned) => ({
-    phases: { build: [print(planned, { count: 300, pauseEvery: 1, pauseMs: 250 })] },
+    phases: { build: [print(planned, { count: 100, pauseEvery: 1, pauseMs: 250 }), WAIT] },
     statuses: ['STOPPED'],
     extent: 'beginning',
-    stopAtPercent: 4,
+    stopAtPercent: 12,
   }),
   artifact: (planned) => {
     const file = { tag: 'data', seed: planned.seed, count: 20_000, pauseEvery: 0, pauseMs: 0, fill: 20 };
