@@ -13,6 +13,8 @@ import type { Stage } from './stage/stage.js';
 
 /** What is swept on a timer may take so long to be gone. */
 const SWEPT_WITHIN_MS = 30_000;
+/** An item that a killed worker had taken: its lock runs out, and the next look of another finds it, after 30 s each at the longest. */
+const STALLED_WITHIN_MS = 70_000;
 const LOOK_EVERY_MS = 500;
 /** Networks that every engine has. */
 const BUILT_IN = ['bridge', 'host', 'none'];
@@ -39,10 +41,10 @@ export async function verifyRunningService(stage: Stage, builds: number, finding
     );
     return listed(held.map(({ name }) => name));
   });
-  await findings.check('the queue is empty', () => settled(() => queued(stage)));
   await findings.check('no container is left but those that wait for builds', () =>
     settled(() => leftContainers(stage)),
   );
+  await findings.check('the queue is empty', () => settled(() => queued(stage), STALLED_WITHIN_MS));
 }
 
 /** When its workers have ended. */
@@ -86,8 +88,8 @@ export async function verifyEndedService(stage: Stage, findings: Findings): Prom
 }
 
 /** What is still there when it was given time to go. */
-async function settled(left: () => Promise<string[]>): Promise<string | null> {
-  for (const giveUpAt = Date.now() + SWEPT_WITHIN_MS; ; await sleep(LOOK_EVERY_MS)) {
+async function settled(left: () => Promise<string[]>, withinMs = SWEPT_WITHIN_MS): Promise<string | null> {
+  for (const giveUpAt = Date.now() + withinMs; ; await sleep(LOOK_EVERY_MS)) {
     const names = await left();
     if (names.length === 0 || Date.now() > giveUpAt) return listed(names);
   }
