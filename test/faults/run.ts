@@ -14,6 +14,7 @@ import { reportOf } from './report.js';
 import { RunningBuild } from './run-build.js';
 import { ContainerCount } from './sandboxes.js';
 import { openStage, type MakeImages, type Stage } from './stage/stage.js';
+import { faultOf } from './verify-attempts.js';
 import { verifyBuild } from './verify-build.js';
 import { verifyEndedService, verifyRunningService } from './verify-service.js';
 
@@ -103,6 +104,7 @@ async function perform(
     seed: asked.seed,
     seconds: Math.round((Date.now() - beganAt) / 1000),
     builds: builds.map(({ planned, view }) => ({ kind: planned.kind, status: view?.buildStatus ?? 'NOT ENDED' })),
+    endedByFullDisk: builds.filter(({ view }) => view !== null && faultOf(view.phases) === 'STORAGE_FULL').length,
     faults: faults.map((fault) => ({ kind: fault.kind, injected: struck.get(fault) === true })),
     findings,
     probe,

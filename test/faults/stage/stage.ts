@@ -59,7 +59,7 @@ export async function openStage(request: {
     if (!keep) await rm(folder, { recursive: true, force: true });
   };
   try {
-    const redis = await OwnRedis.start(folder);
+    const redis = await OwnRedis.start(folder, say);
     ends.push(() => redis.close());
     const postgres = await OwnPostgres.start(folder, () => undefined);
     ends.push(() => postgres.close());
