@@ -4,7 +4,16 @@ import { HOME, newSay, setUp } from './setup.mjs';
 
 const say = newSay(Date.now());
 const interrupt = new AbortController();
+let unforeseen = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => interrupt.abort());
+// whatever goes wrong, what was started is ended
+for (const event of ['unhandledRejection', 'uncaughtException']) {
+  process.on(event, (error) => {
+    console.error(error);
+    unforeseen = true;
+    interrupt.abort();
+  });
+}
 try {
   await setUp(say);
   const { main } = await import('../dist/test/faults/run.js');
@@ -14,4 +23,5 @@ try {
   console.error(error?.name === 'SetupError' ? error.message : error);
   process.exitCode = 1;
 }
+if (unforeseen) process.exitCode = 1;
 process.exit();

@@ -20,7 +20,7 @@ describe.each([
   let engine: OwnEngine;
   let house: House;
   beforeAll(async () => {
-    engine = await OwnEngine.start({ liveRestore });
+    engine = await OwnEngine.start({ liveRestore, apart: false });
     await engine.take(SH, testDocker());
     house = await House.start({
       backend: 'docker',

@@ -60,7 +60,7 @@ afterAll(async () => {
 
 /** An engine and a worker's process that knows no other. */
 async function openHost(name: string): Promise<Host> {
-  const engine = await OwnEngine.start({ liveRestore: false });
+  const engine = await OwnEngine.start({ liveRestore: false, apart: false });
   await engine.take(IMAGE, testDocker());
   const dataDir = join(engine.folder, 'kilnyard');
   await mkdir(dataDir);

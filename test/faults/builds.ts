@@ -1,9 +1,9 @@
 // The builds of a run: what each does, and what must be known of it at its end, byte for byte. Pure.
 import { specOf } from '#testing/house-client.js';
+import type { FaultCode } from '#core/errors.js';
 import type { FinalStatus } from '#core/phase.js';
-import type { BuildKind } from './kinds.js';
-import { linesOf, printLines, type LineRun } from './lines.js';
 import type { PlannedBuild } from './plan.js';
+import { SHAPES, type Act, type Extent } from './shapes.js';
 
 export interface BuildCase extends PlannedBuild {
   project: string;
@@ -13,6 +13,8 @@ export interface BuildCase extends PlannedBuild {
   timeoutMinutes: number | null;
   /** The user stops it when so many of its lines are out, in percent. */
   stopAtPercent: number | null;
+  /** Parameter that must be OPEN for an attempt to end by itself. */
+  gate: string | null;
   expected: Expected;
 }
 
@@ -20,14 +22,15 @@ export interface Expected {
   statuses: readonly FinalStatus[];
   /** All lines of its own output but the system's; the first is RUN_LINE. */
   output: readonly string[];
-  /** `whole`: exactly these. `beginning`: these up to where it was ended. `any`: it may have spoiled its own log. */
-  extent: 'whole' | 'beginning' | 'any';
+  extent: Extent;
+  /** Code of the fault that ended it; null for none, or for any. */
+  faultCode: FaultCode | null;
+  /** Attempts that were killed before the last. */
+  killedAttempts: number;
   /** Files of its artifact by path. */
   files: ReadonlyMap<string, string>;
 }
 
-/** The name and the value of the secret that builds print. */
-export const SECRET = { name: 'faults/token', value: 'tok-9f8e7d6c5b4a39281706' } as const;
 /** A build's first line: an id that each run of its commands draws anew. Two of them in one log are two runs. */
 export const RUN_COMMAND = `printf 'run %s\\n' "$(cat /proc/sys/kernel/random/uuid)"`;
 export const RUN_LINE = 'run <id>';
@@ -36,23 +39,6 @@ const RUN = /^run [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The line with what is random in it taken out. */
 export function comparable(line: string): string {
   return RUN.test(line) ? RUN_LINE : line;
-}
-
-/** One thing that a build does: its command, and the lines that it prints. */
-interface Act {
-  command: string;
-  prints: readonly string[];
-}
-
-interface Shape {
-  /** Acts by phase, in the order in which they run. */
-  phases: Partial<Record<'install' | 'pre_build' | 'build' | 'post_build', Act[]>>;
-  rest?: Record<string, unknown>;
-  statuses?: readonly FinalStatus[];
-  extent?: Expected['extent'];
-  timeoutMinutes?: number;
-  stopAtPercent?: number;
-  files?: Record<string, string>;
 }
 
 /** The build of a plan's line. `image`: one with a POSIX shell and awk. */
@@ -76,143 +62,19 @@ export function buildCase(planned: PlannedBuild, image: string): BuildCase {
         ),
       },
       environment: { image },
+      ...(shape.autoRetryLimit === undefined ? {} : { autoRetryLimit: shape.autoRetryLimit }),
       artifacts: { type: files.size > 0 ? 'S3' : 'NO_ARTIFACTS', ...(files.size > 0 ? { packaging: 'ZIP' } : {}) },
     },
     timeoutMinutes: shape.timeoutMinutes ?? null,
     stopAtPercent: shape.stopAtPercent ?? null,
+    gate: shape.gate ?? null,
     expected: {
       statuses: shape.statuses ?? ['SUCCEEDED'],
       output: acts.flatMap(([, list]) => list.flatMap(({ prints }) => prints)),
       extent: shape.extent ?? 'whole',
+      faultCode: shape.faultCode ?? null,
+      killedAttempts: shape.autoRetryLimit ?? 0,
       files,
     },
   };
-}
-
-function print(planned: PlannedBuild, run: Partial<LineRun> & { count: number }): Act {
-  const whole: LineRun = {
-    tag: `b${planned.number}`,
-    seed: planned.seed,
-    pauseEvery: 0,
-    pauseMs: 0,
-    fill: 0,
-    ...run,
-  };
-  return { command: printLines(whole), prints: linesOf(whole) };
-}
-
-const SHAPES: Record<BuildKind, (planned: PlannedBuild) => Shape> = {
-  quiet: (planned) => ({ phases: { build: [print(planned, { count: 7, pauseEvery: 1, pauseMs: 900 })] } }),
-  chatty: (planned) => ({
-    phases: { build: [print(planned, { count: 4_000, pauseEvery: 40, pauseMs: 50, fill: 40 })] },
-  }),
-  bursts: (planned) => ({
-    phases: { build: [print(planned, { count: 24_000, pauseEvery: 6_000, pauseMs: 1_200, fill: 60 })] },
-  }),
-  unfinished: (planned) => ({
-    phases: {
-      build: [
-        { command: `printf 'one '; sleep 1; printf 'two '; sleep 1; printf 'three\\n'`, prints: ['one two three'] },
-        print(planned, { count: 20, pauseEvery: 10, pauseMs: 400 }),
-        { command: `printf 'never ended'`, prints: ['never ended'] },
-        { command: `printf 'ended\\n'; printf 'nor this'`, prints: ['ended', 'nor this'] },
-      ],
-    },
-  }),
-  secret: (planned) => ({
-    phases: {
-      build: [
-        { command: `printf 'token=%s.\\n' "$TOKEN"`, prints: ['token=***.'] },
-        print(planned, { count: 10, pauseEvery: 5, pauseMs: 500 }),
-        { command: `printf 'half %s' "\${TOKEN:0:9}"; sleep 1; printf '%s.\\n' "\${TOKEN:9}"`, prints: ['half ***.'] },
-        { command: `sleep 1; echo "$TOKEN$TOKEN"`, prints: ['***'] },
-      ],
-    },
-    rest: { env: { 'secrets-manager': { TOKEN: SECRET.name } } },
-  }),
-  failing: (planned) => ({
-    phases: {
-      build: [
-        print(planned, { count: 30, pauseEvery: 10, pauseMs: 500 }),
-        { command: 'exit 3', prints: [] },
-        { command: 'echo never', prints: [] },
-      ],
-      post_build: [{ command: 'echo after the failure', prints: ['after the failure'] }],
-    },
-    statuses: ['FAILED'],
-  }),
-  'timed-out': (planned) => ({
-    phases: { build: [print(planned, { count: 300, pauseEvery: 1, pauseMs: 250 })] },
-    statuses: ['TIMED_OUT'],
-    extent: 'beginning',
-    timeoutMinutes: 0.15,
-  }),
-  stopped: (planned) => ({
-    phases: { build: [print(planned, { count: 300, pauseEvery: 1, pauseMs: 250 })] },
-    statuses: ['STOPPED'],
-    extent: 'beginning',
-    stopAtPercent: 4,
-  }),
-  artifact: (planned) => {
-    const file = { tag: 'data', seed: planned.seed, count: 20_000, pauseEvery: 0, pauseMs: 0, fill: 20 };
-    return {
-      phases: {
-        build: [
-          { command: `mkdir -p out/deep && ${printLines(file)} > out/deep/data.txt`, prints: [] },
-          { command: `printf 'small' > out/small.txt`, prints: [] },
-          print(planned, { count: 10, pauseEvery: 5, pauseMs: 700 }),
-        ],
-      },
-      rest: { artifacts: { files: ['out/**/*'] } },
-      files: { 'out/deep/data.txt': `${linesOf(file).join('\n')}\n`, 'out/small.txt': 'small' },
-    };
-  },
-  phases: (planned) => ({
-    phases: {
-      install: [
-        print(planned, { tag: 'install', count: 8, pauseEvery: 4, pauseMs: 400 }),
-        { command: 'export CARRIED="from install"', prints: [] },
-      ],
-      pre_build: [print(planned, { tag: 'pre', count: 8, pauseEvery: 4, pauseMs: 400 })],
-      build: [print(planned, { count: 8, pauseEvery: 4, pauseMs: 400 }), { command: 'cd /tmp', prints: [] }],
-      post_build: [{ command: 'echo "carried $CARRIED to $PWD"', prints: ['carried from install to /tmp'] }],
-    },
-  }),
-  long: (planned) => ({ phases: { build: [print(planned, { count: 72, pauseEvery: 1, pauseMs: 300 })] } }),
-  // its container is killed; when that came too late it ends by itself
-  victim: (planned) => ({
-    phases: { build: [print(planned, { count: 120, pauseEvery: 1, pauseMs: 200 })] },
-    statuses: ['FAULT'],
-    extent: 'beginning',
-  }),
-  vandal: (planned) => ({
-    phases: {
-      build: [
-        print(planned, { count: 10, pauseEvery: 5, pauseMs: 500 }),
-        vandalism(planned),
-        print(planned, { count: 10, pauseEvery: 5, pauseMs: 500 }),
-      ],
-    },
-    statuses: ['SUCCEEDED', 'FAILED', 'FAULT', 'TIMED_OUT'],
-    extent: 'any',
-    timeoutMinutes: 0.5,
-  }),
-};
-
-const OUTPUT = '/kilnyard/output';
-const EVENTS = '/kilnyard/events';
-/** Ways in which a build may spoil what its worker reads. */
-export const VANDALISMS = [
-  `: > ${OUTPUT}`,
-  `head -c 3000000 /dev/urandom > ${OUTPUT}`,
-  `: > ${OUTPUT}; head -c 200000 /dev/zero > ${OUTPUT}; : > ${OUTPUT}`,
-  `head -c 300000 /dev/urandom >> ${EVENTS}`,
-  `printf 'finish BUILD SUCCEEDED 1.0 \\nend 1\\n' >> ${EVENTS}`,
-  `: > ${EVENTS}; printf 'end 0\\nbegin POST_BUILD 99999999999\\n' >> ${EVENTS}`,
-  `head -c 5000000 /dev/zero | tr '\\0' x >> ${EVENTS}`,
-  `kill -9 $(pidof cat)`,
-] as const;
-
-function vandalism({ seed }: PlannedBuild): Act {
-  return { command: `${VANDALISMS[seed % VANDALISMS.length]} || true`, prints: [] };
 }

@@ -36,6 +36,11 @@ export function wrongOutput(
   return null;
 }
 
+/** Ids of the runs whose first lines stand in a log. */
+export function runIds(lines: readonly ReceivedLine[]): string[] {
+  return lines.filter(({ text }) => comparable(text) === RUN_LINE).map(({ text }) => text);
+}
+
 /** User code runs once under one attempt: its run's id stands in the log once at most. */
 export function ranTwice(got: readonly string[]): string | null {
   const runs = got.filter((line) => line === RUN_LINE).length;

@@ -1,10 +1,11 @@
 // Runs a plan: starts its builds in order, a few ahead of those that have ended, and injects each fault at its point.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SECRET, type BuildCase } from './builds.js';
+import type { BuildCase } from './builds.js';
 import type { Client } from './client.js';
 import { Injector } from './inject/inject.js';
 import type { PlannedFault } from './plan.js';
 import type { RunningBuild } from './run-build.js';
+import { CLOSED, SECRET } from './shapes.js';
 import type { Stage } from './stage/stage.js';
 
 /** Builds that are under way at once: more than the workers have slots, so that some always wait. */
@@ -14,7 +15,8 @@ const LOOK_EVERY_MS = 40;
 /** What the builds need to be there. Before any fault. */
 export async function prepare(cases: readonly BuildCase[], client: Client, stage: Stage): Promise<void> {
   await client.json('PUT', `/v1/secrets/${SECRET.name}`, { value: SECRET.value });
-  for (const { project, settings, timeoutMinutes } of cases) {
+  for (const { project, settings, timeoutMinutes, gate } of cases) {
+    if (gate !== null) await client.json('PUT', `/v1/parameters/${gate}`, { value: CLOSED });
     await client.json('POST', '/v1/projects', { name: project, ...settings });
     if (timeoutMinutes === null) continue;
     await stage.postgres.query(
@@ -30,14 +32,15 @@ export async function drive(request: {
   builds: readonly RunningBuild[];
   faults: readonly PlannedFault[];
   stage: Stage;
+  client: Client;
   say: (line: string) => void;
   complain: (what: string) => void;
   signal: AbortSignal;
   /** Ends the run: what was taken away does not come back. */
   giveUp: () => void;
 }): Promise<Map<PlannedFault, boolean>> {
-  const { builds, faults, stage, say, complain, signal, seed, giveUp } = request;
-  const injector = new Injector(stage);
+  const { builds, faults, stage, client, say, complain, signal, seed, giveUp } = request;
+  const injector = new Injector({ stage, builds, client, signal });
   const struck = new Map<PlannedFault, boolean>();
   const strike = async (fault: PlannedFault): Promise<void> => {
     const build = builds[fault.when.build - 1]!;

@@ -5,6 +5,7 @@ export const FAULT_KINDS = [
   'kill-worker',
   'roll-worker',
   'pause-worker',
+  'restart-workers',
   'kill-api',
   'restart-api',
   'flush-redis',
@@ -16,6 +17,8 @@ export const FAULT_KINDS = [
   'stall-postgres',
   'kill-engine',
   'kill-container',
+  'kill-attempt',
+  'full-disk',
   'garbage',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -25,6 +28,7 @@ export const ABOUT: Readonly<Record<FaultKind, string>> = {
   'kill-worker': 'a worker is killed (SIGKILL) and started again a moment later',
   'roll-worker': 'a new worker starts beside one with builds running, which then gets SIGTERM',
   'pause-worker': 'a worker is stopped (SIGSTOP) until its leases have run out, then goes on',
+  'restart-workers': 'all workers get SIGTERM, a second one a moment later, and start again',
   'kill-api': 'the API is killed and started again',
   'restart-api': 'the API is stopped (SIGTERM) and started again',
   'flush-redis': 'Redis is emptied',
@@ -36,6 +40,8 @@ export const ABOUT: Readonly<Record<FaultKind, string>> = {
   'stall-postgres': 'connections to Postgres stay, and nothing goes through them for some seconds',
   'kill-engine': 'dockerd is killed and started again; containers live on',
   'kill-container': 'the container of a running build is killed from outside',
+  'kill-attempt': 'the same, of a build that has another attempt',
+  'full-disk': "the disk of the workers' data folder is full for some seconds",
   garbage: 'a build cuts, fills or forges its own control files',
 };
 
@@ -52,6 +58,8 @@ export const BUILD_KINDS = [
   'phases',
   'long',
   'victim',
+  'retried',
+  'writer',
   'vandal',
 ] as const;
 export type BuildKind = (typeof BUILD_KINDS)[number];

@@ -1,5 +1,5 @@
 // A reader of one build's live log, from before its first line to its end, through every break: it goes on after the last event
-// that it has, as a browser does, and keeps all lines that it was given.
+// that it has, as a browser does, and keeps all lines that it was given, attempt by attempt.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readEvents, type ReceivedEvent, type ReceivedLine } from '#testing/read-events.js';
 import type { Client } from './client.js';
@@ -9,20 +9,26 @@ const PAUSE_MS = 100;
 const SILENCE_MS = 45_000;
 
 export class LogReader {
-  /** In the order in which they came; of the last attempt. */
-  lines: ReceivedLine[] = [];
-  attempts: number[] = [];
+  /** By attempt, in the order in which they came. */
+  private readonly lines = new Map<number, ReceivedLine[]>();
+  private attempt = 1;
   end: ReceivedEvent['data'] | null = null;
   connections = 0;
   private lastId: string | undefined;
   private own = 0;
-
   constructor(
     private readonly client: Client,
     private readonly id: string,
   ) {}
 
-  /** Lines of the build's own output so far. */
+  /** All that it was given of an attempt. */
+  linesOf(attempt: number): ReceivedLine[] {
+    const lines = this.lines.get(attempt) ?? [];
+    this.lines.set(attempt, lines);
+    return lines;
+  }
+
+  /** Lines of the build's own output so far, in the attempt that it reads. */
   get ownLines(): number {
     return this.own;
   }
@@ -46,7 +52,8 @@ export class LogReader {
       accept: 'text/event-stream',
       ...(this.lastId === undefined ? {} : { 'last-event-id': this.lastId }),
     };
-    const answer = await this.client.fetch('GET', `/v1/builds/${this.id}/log`, {
+    // without a place the stream begins with the latest attempt
+    const answer = await this.client.fetch('GET', `/v1/builds/${this.id}/log?cursor=1:0`, {
       headers,
       signal: AbortSignal.any([signal, silence.signal]),
     });
@@ -68,13 +75,14 @@ export class LogReader {
   private take({ event, id, data }: ReceivedEvent): void {
     if (id !== undefined) this.lastId = id;
     if (event === 'lines' && data.lines !== undefined) {
-      for (const line of data.lines) this.lines.push(line);
+      const lines = this.linesOf(this.attempt);
+      for (const line of data.lines) lines.push(line);
       this.own += data.lines.filter(({ stream, continues }) => stream !== 'system' && continues !== true).length;
     }
-    if (event === 'attempt') {
-      this.lines = [];
+    // told again on a connection that goes on with the attempt before
+    if (event === 'attempt' && data.attempt !== undefined && data.attempt !== this.attempt) {
+      this.attempt = data.attempt;
       this.own = 0;
-      this.attempts.push((data as { attempt?: number }).attempt ?? 0);
     }
     if (event === 'end') this.end = data;
   }

@@ -32,7 +32,7 @@ export interface Plan {
 
 export interface PlanRequest {
   seed: number;
-  /** Builds without victims and vandals, which come with their faults. */
+  /** Builds without those of OWN_BUILDS, which come with their faults. */
   builds: number;
   faults: number;
   kinds: readonly FaultKind[];
@@ -56,36 +56,58 @@ const ROUND: readonly BuildKind[] = [
   'long',
 ];
 const MIN_OUTAGE_MS = 1_000;
+/** Faults that have a build of their own, which they may harm, and between which points of it they come, in percent. */
+const OWN_BUILDS: Partial<Record<FaultKind, { build: BuildKind; from: number; to: number }>> = {
+  'kill-container': { build: 'victim', from: 5, to: 95 },
+  'kill-attempt': { build: 'retried', from: 5, to: 95 },
+  'full-disk': { build: 'writer', from: 3, to: 12 },
+  garbage: { build: 'vandal', from: 5, to: 60 },
+};
+const OTHERS = { from: 5, to: 95 };
+
+/** Is a build of that kind there for one fault alone? */
+export function hasItsFault(kind: BuildKind): boolean {
+  return Object.values(OWN_BUILDS).some(({ build }) => build === kind);
+}
 
 /**
  * The plan of a seed.
- * Out: faults spread over the builds in order; every kind comes as often as every other (±1). Each `kill-container` has a build
- * of its own (a victim), each `garbage` one that does it to itself (a vandal), so that it is known which builds they may harm.
+ * Out: faults spread over the builds in order; every kind comes as often as every other (±1). A fault that
+ * may harm builds has one of its own (OWN_BUILDS), so that it is known which.
  */
 export function makePlan(request: PlanRequest): Plan {
   const random = new Random(request.seed);
   const kinds = rounds(request.kinds, request.faults, random);
-  const own = kinds.flatMap((kind): BuildKind[] =>
-    kind === 'kill-container' ? ['victim'] : kind === 'garbage' ? ['vandal'] : [],
-  );
+  const own = kinds.flatMap((kind) => OWN_BUILDS[kind]?.build ?? []);
   const builds = random
     .shuffled([...rounds(ROUND, request.builds, random), ...own])
     .map((kind, index) => ({ number: index + 1, kind, seed: random.whole(1, 2 ** 31 - 2) }));
-  const victims = builds.filter(({ kind }) => kind === 'victim');
-  const vandals = builds.filter(({ kind }) => kind === 'vandal');
+  const free = builds.filter(({ kind }) => own.includes(kind));
   const faults = kinds.map((kind, index): PlannedFault => {
     const spread = 1 + Math.floor(((index + random.next()) * builds.length) / kinds.length);
-    const own = kind === 'kill-container' ? victims.pop() : kind === 'garbage' ? vandals.pop() : undefined;
+    const range = OWN_BUILDS[kind] ?? OTHERS;
+    const its =
+      'build' in range
+        ? free.splice(
+            free.findIndex((build) => build.kind === range.build),
+            1,
+          )[0]
+        : undefined;
     return {
       number: 0,
       kind,
-      when: { build: own?.number ?? Math.min(spread, builds.length), percent: random.whole(5, own ? 60 : 95) },
+      when: { build: its?.number ?? Math.min(spread, builds.length), percent: random.whole(range.from, range.to) },
       worker: random.whole(0, WORKERS - 1),
-      forMs: random.whole(MIN_OUTAGE_MS, request.maxOutageMs),
+      forMs: outage(request.maxOutageMs, random),
     };
   });
   faults.sort((a, b) => a.when.build - b.when.build || a.when.percent - b.when.percent);
   return { seed: request.seed, builds, faults: faults.map((fault, index) => ({ ...fault, number: index + 1 })) };
+}
+
+/** Short ones come more often than long ones: each doubling is as likely as the next. */
+function outage(maxMs: number, random: Random): number {
+  return Math.round(MIN_OUTAGE_MS * (maxMs / MIN_OUTAGE_MS) ** random.next());
 }
 
 /** `count` of them: whole rounds of all, shuffled each, and a part of one more. */

@@ -7,13 +7,26 @@ export interface Outcome {
   seed: number;
   seconds: number;
   builds: readonly { kind: BuildKind; status: string }[];
+  /** Builds that the full disk ended. */
+  endedByFullDisk: number;
   faults: readonly { kind: FaultKind; injected: boolean }[];
   findings: Findings;
   probe: { answers: number; away: number };
+  /** Of attempts, by how they came to theirs. */
+  containers: { waited: number; made: number };
 }
 
 /** The table, and below it every violation. The last line says `losses: 0`, or how many. */
-export function reportOf({ seed, seconds, builds, faults, findings, probe }: Outcome): string {
+export function reportOf({
+  seed,
+  seconds,
+  builds,
+  endedByFullDisk,
+  faults,
+  findings,
+  probe,
+  containers,
+}: Outcome): string {
   const rows = (title: string, names: readonly string[], count: (name: string) => string): string[] => [
     title,
     ...names
@@ -31,6 +44,8 @@ export function reportOf({ seed, seconds, builds, faults, findings, probe }: Out
       const ours = faults.filter((fault) => fault.kind === kind);
       return ours.length === 0 ? '' : `${ours.filter(({ injected }) => injected).length} of ${ours.length}`;
     }),
+    `the full disk ended ${endedByFullDisk} builds`,
+    `containers: ${containers.waited} had waited, ${containers.made} were made for their build`,
     `the API was asked ${probe.answers + probe.away} times in passing, and was away ${probe.away} times`,
     `verified: ${findings.all.length}`,
     ...findings.violations.map(({ name, wrong }) => `VIOLATION  ${name}: ${wrong}`),

@@ -13,8 +13,8 @@ export class RunningBuild {
   reader: LogReader | null = null;
   /** As it was when its log had ended. */
   view: BuildView | null = null;
-  /** Its container was killed from outside; `perhaps` where the engine went away before it answered. */
-  containerKilled: 'no' | 'perhaps' | 'yes' = 'no';
+  /** It was under way while a disk was full. */
+  mayHaveMetFullDisk = false;
 
   constructor(
     readonly planned: BuildCase,

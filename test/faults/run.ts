@@ -8,16 +8,20 @@ import { Client } from './client.js';
 import { drive, prepare } from './drive.js';
 import { Findings, listed } from './findings.js';
 import type { FaultKind } from './kinds.js';
-import { makePlan, type PlannedFault } from './plan.js';
+import { hasItsFault, makePlan, type PlannedFault } from './plan.js';
 import { Probe } from './probe.js';
 import { reportOf } from './report.js';
 import { RunningBuild } from './run-build.js';
+import { ContainerCount } from './sandboxes.js';
 import { openStage, type MakeImages, type Stage } from './stage/stage.js';
+import { faultOf } from './verify-attempts.js';
 import { verifyBuild } from './verify-build.js';
 import { verifyEndedService, verifyRunningService } from './verify-service.js';
 
 /** Largest seed that is drawn. */
 const SEEDS = 1_000_000;
+/** So many builds come to all workers, and find containers in both ways. */
+const ENOUGH_BUILDS = 12;
 
 interface Surroundings {
   /** Folder of the project: package.json and dist lie in it. */
@@ -69,16 +73,23 @@ async function perform(
   say(`${builds.length} builds, ${faults.length} faults`);
 
   const beganAt = Date.now();
-  const givenUp = new AbortController();
-  const signal = AbortSignal.any([AbortSignal.timeout(asked.minutes * 60_000), interrupt, givenUp.signal]);
-  const giveUp = (): void => givenUp.abort();
+  const ended = new AbortController();
+  const giveUp = (): void => ended.abort();
+  // no AbortSignal.timeout: Node 20 forgets one that only AbortSignal.any knows
+  const timer = setTimeout(giveUp, asked.minutes * 60_000);
+  interrupt.addEventListener('abort', giveUp);
+  if (interrupt.aborted) giveUp();
+  const { signal } = ended;
   const over = new AbortController();
   const probe = new Probe(client, () => builds, complain);
   const probing = probe.run(over.signal);
+  const containers = new ContainerCount(stage.kilnyard.dataDir);
+  const counting = containers.run(over.signal);
   const step = asked.verbose ? say : () => undefined;
-  const struck = await drive({ seed: asked.seed, builds, faults, stage, say: step, complain, signal, giveUp });
+  const struck = await drive({ seed: asked.seed, builds, faults, stage, client, say: step, complain, signal, giveUp });
+  clearTimeout(timer);
   over.abort();
-  await probing;
+  await Promise.all([probing, counting]);
 
   say('verifying');
   for (const build of builds) await verifyBuild(build, client, findings);
@@ -87,27 +98,46 @@ async function perform(
   await stage.closeKilnyard();
   await verifyEndedService(stage, findings);
   findings.note('the API and the workers did as they should all the time', listed(complaints, 20));
-  noteFaults(faults, struck, findings);
+  noteFaults(faults, struck, builds, findings);
+  if (builds.length >= ENOUGH_BUILDS) noteContainers(containers, findings);
   return reportOf({
     seed: asked.seed,
     seconds: Math.round((Date.now() - beganAt) / 1000),
     builds: builds.map(({ planned, view }) => ({ kind: planned.kind, status: view?.buildStatus ?? 'NOT ENDED' })),
+    endedByFullDisk: builds.filter(({ view }) => view !== null && faultOf(view.phases) === 'STORAGE_FULL').length,
     faults: faults.map((fault) => ({ kind: fault.kind, injected: struck.get(fault) === true })),
     findings,
     probe,
+    containers,
   });
 }
 
 function isPossible(kind: FaultKind, stage: Stage): boolean {
-  return kind !== 'kill-engine' || stage.engine !== null;
+  return (kind !== 'kill-engine' || stage.engine !== null) && (kind !== 'full-disk' || stage.disk !== null);
 }
 
-/** A kind of which none struck has proved nothing. */
-function noteFaults(faults: readonly PlannedFault[], struck: Map<PlannedFault, boolean>, findings: Findings): void {
-  for (const kind of new Set(faults.map((fault) => fault.kind))) {
-    const some = faults.some((fault) => fault.kind === kind && struck.get(fault) === true);
+/** A kind of which none struck has proved nothing; one whose build the full disk had ended before could not. */
+function noteFaults(
+  faults: readonly PlannedFault[],
+  struck: ReadonlyMap<PlannedFault, boolean>,
+  builds: readonly RunningBuild[],
+  findings: Findings,
+): void {
+  const could = faults.filter((fault) => {
+    const { planned, mayHaveMetFullDisk } = builds[fault.when.build - 1]!;
+    const spoiled = mayHaveMetFullDisk && fault.kind !== 'full-disk' && hasItsFault(planned.kind);
+    return struck.get(fault) === true || !spoiled;
+  });
+  for (const kind of new Set(could.map((fault) => fault.kind))) {
+    const some = could.some((fault) => fault.kind === kind && struck.get(fault) === true);
     findings.note(`${kind} was injected`, some ? null : 'it never struck');
   }
+}
+
+/** Builds that find their container and builds that have it made take different ways: a run must have seen both. */
+function noteContainers({ waited, made }: ContainerCount, findings: Findings): void {
+  findings.note('builds found a container that waited', waited > 0 ? null : 'none did');
+  findings.note('builds had a container made', made > 0 ? null : 'none had');
 }
 
 function numbersOf({ all, violations }: Findings): { passed: number; failed: number; violations: string[] } {

@@ -4,58 +4,68 @@ import { buffer } from 'node:stream/consumers';
 import yauzl from 'yauzl';
 import type { BuildView } from '../../apps/api/src/builds/build.dto.js';
 import { isFinal } from '#core/phase.js';
-import type { ReceivedLine } from '#testing/read-events.js';
 import type { Expected } from './builds.js';
 import type { Client } from './client.js';
-import { bytesOf, ownOutput, ranTwice, wrongOutput, wrongReading } from './compare.js';
+import { ownOutput, ranTwice, wrongOutput } from './compare.js';
 import { listed, type Findings } from './findings.js';
 import type { RunningBuild } from './run-build.js';
-
-const PAGE = 10_000;
+import { faultOf, wrongAttempts } from './verify-attempts.js';
+import { fetchLog, wrongReader, wrongSeal, type AttemptLog } from './verify-log.js';
 
 /** Every property of one build is one finding. */
 export async function verifyBuild(build: RunningBuild, client: Client, findings: Findings): Promise<void> {
-  const { name, view, reader, planned } = build;
+  const { name, view, reader } = build;
   if (view === null || reader === null) return findings.note(`${name}: comes to its end`, standsAt(build));
-  const expected = expectedOf(build);
+  const expected = expectedOf(build, view);
   const check = (property: string, look: () => Promise<string | null> | string | null): Promise<void> =>
     findings.check(`${name}: ${property}`, look);
-  const lines = await allLines(client, build.id).catch(() => []);
-  const output = ownOutput(lines);
+  let logs: AttemptLog[] = [];
+  await check('its log can be read', async () => {
+    logs = await Promise.all(view.attempts.map(({ attempt }) => fetchLog(client, build.id, attempt)));
+    return logs.length > 0 ? null : 'it has no attempt';
+  });
+  const last = logs.pop();
+  if (last === undefined) return;
 
-  await check('ends as it should', () => wrongStatus(view, expected));
+  await check('ends as it should', () => wrongEnd(view, expected));
   await check('its phases ended in order', () => wrongPhases(view));
-  await check('its output is whole, line by line', () => wrongOutput(expected, output));
-  await check('its commands ran once', () => ranTwice(output));
-  await check('its raw log is what its lines are, and what its seal says', async () =>
-    wrongSeal(view, expected, lines, (await client.ask('GET', `/v1/builds/${build.id}/log/raw`)).body),
+  await check('its output is whole, line by line', () => wrongOutput(expected, ownOutput(last.lines)));
+  await check('its commands ran once', () => ranTwice(ownOutput(last.lines)));
+  await check('its raw log is what its lines are, and what its seal says', () =>
+    wrongSeal(view.log, last, { extent: expected.extent, whole: true }),
   );
-  await check('its reader got each line once, through everything', () =>
-    reader.end?.lineCount === lines.length
-      ? wrongReading(lines, reader.lines)
-      : `the stream ended with ${reader.end?.lineCount} lines, the log has ${lines.length}`,
-  );
-  if (planned.expected.files.size > 0)
-    await check('its artifacts are whole', () => wrongArtifacts(client, build.id, expected));
+  await check('its reader got each line once, through everything', () => wrongReader(reader, [...logs, last]));
+  if (view.attempts.length > 1 || expected.killedAttempts > 0)
+    await check('its earlier attempts are kept as they were', () => wrongAttempts(view, expected, [...logs, last]));
+  if (expected.files.size > 0) await check('its artifacts are whole', () => wrongArtifacts(client, build.id, expected));
 }
 
 function standsAt({ id }: RunningBuild): string {
   return id === '' ? 'it was never started' : `${id} had not ended when the run's time was over`;
 }
 
-/** A victim whose container nobody hit ends as if there had been no fault. */
-function expectedOf({ planned, containerKilled }: RunningBuild): Expected {
-  const { expected, kind } = planned;
-  if (kind !== 'victim' || containerKilled === 'yes') return expected;
-  if (containerKilled === 'perhaps') return { ...expected, statuses: ['FAULT', 'SUCCEEDED'] };
-  return { ...expected, statuses: ['SUCCEEDED'], extent: 'whole' };
+/** What a full disk did to a build that was under way meanwhile is told as such; all else ends as if there had been none. */
+function expectedOf({ planned, mayHaveMetFullDisk }: RunningBuild, view: BuildView): Expected {
+  const { expected } = planned;
+  if (!mayHaveMetFullDisk) return expected;
+  if (faultOf(view.phases) === 'STORAGE_FULL')
+    return { ...expected, statuses: ['FAULT'], faultCode: 'STORAGE_FULL', extent: 'beginning', files: new Map() };
+  const spent = view.attempts.some(({ phases }) => faultOf(phases ?? []) === 'STORAGE_FULL');
+  // the attempt that was to follow the killed one followed this one
+  return spent ? { ...expected, statuses: ['FAULT'], faultCode: 'SANDBOX_LOST', extent: 'beginning' } : expected;
 }
 
-function wrongStatus({ id, buildStatus, attempt, phases }: BuildView, { statuses }: Expected): string | null {
+function wrongEnd(view: BuildView, { statuses, faultCode }: Expected): string | null {
+  const { id, buildStatus, attempt, phases } = view;
   if (!isFinal(buildStatus)) return `${id} is ${buildStatus}`;
-  if (statuses.includes(buildStatus)) return null;
   const why = phases.flatMap(({ contexts }) => contexts.map(({ message }) => message)).filter((text) => text !== '');
-  return `${id} (attempt ${attempt}): expected ${statuses.join(' or ')}, got ${buildStatus}: ${why.join('; ')}`;
+  const where = `${id} (attempt ${attempt})`;
+  if (!statuses.includes(buildStatus))
+    return `${where}: expected ${statuses.join(' or ')}, got ${buildStatus}: ${why.join('; ')}`;
+  const fault = faultOf(phases);
+  return faultCode === null || fault === faultCode
+    ? null
+    : `${where}: expected the fault ${faultCode}, got ${fault}: ${why.join('; ')}`;
 }
 
 function wrongPhases({ phases }: BuildView): string | null {
@@ -67,34 +77,6 @@ function wrongPhases({ phases }: BuildView): string | null {
   const starts = phases.map(({ startTime }) => Date.parse(startTime));
   if (starts.some((start, index) => index > 0 && start < starts[index - 1]!))
     wrongs.push('a phase began before the last');
-  return listed(wrongs);
-}
-
-/** Every line by pages, as a program would fetch it. */
-async function allLines(client: Client, id: string): Promise<ReceivedLine[]> {
-  const lines: ReceivedLine[] = [];
-  for (let cursor: string | null = '0'; cursor !== null;) {
-    const path: string = `/v1/builds/${id}/log?limit=${PAGE}&cursor=${cursor}`;
-    const page: { lines: ReceivedLine[]; nextCursor: string | null } = await client.json('GET', path);
-    lines.push(...page.lines);
-    cursor = page.lines.length === 0 ? null : page.nextCursor;
-  }
-  return lines;
-}
-
-function wrongSeal(view: BuildView, { extent }: Expected, lines: ReceivedLine[], raw: Buffer): string | null {
-  const sha256 = createHash('sha256').update(raw).digest('hex');
-  const wrongs: string[] = [];
-  const expect = (what: string, want: unknown, got: unknown): void => {
-    if (want !== got) wrongs.push(`${what}: expected ${String(want)}, got ${String(got)}`);
-  };
-  if (extent !== 'any') {
-    expect('complete', true, view.log.complete);
-    if (!raw.equals(bytesOf(lines))) wrongs.push(`the raw log (${raw.length} bytes) is not what its lines are`);
-  }
-  expect('line count', lines.length, view.log.lineCount);
-  expect('byte count', raw.length, view.log.byteCount);
-  expect('SHA-256', sha256, view.log.sha256);
   return listed(wrongs);
 }
 

@@ -1,15 +1,25 @@
 // Proves that a run has left nothing behind: in the database, in the queue, on the engine and on the disk.
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { LABEL } from '#engine/backend/docker/host-config.js';
+import { WorkerMark } from '#engine/backend/docker/worker-mark.js';
+import { instanceId } from '../../apps/worker/src/instance.js';
 import { listed, type Findings } from './findings.js';
+import { sandboxesIn } from './sandboxes.js';
+import { WAITING_MAX } from './stage/kilnyard.js';
 import type { Stage } from './stage/stage.js';
 
 /** What is swept on a timer may take so long to be gone. */
 const SWEPT_WITHIN_MS = 30_000;
+/** An item that a killed worker had taken: its lock runs out, and the next look of another finds it, after 30 s each at the longest. */
+const STALLED_WITHIN_MS = 70_000;
 const LOOK_EVERY_MS = 500;
 /** Networks that every engine has. */
 const BUILT_IN = ['bridge', 'host', 'none'];
+/** Of a container that no build has taken: the mark tells whose. */
+const WAITING_FOLDER = /^waiting-([0-9a-f]{12})-\d+$/;
 
 /** While Kilnyard still runs. */
 export async function verifyRunningService(stage: Stage, builds: number, findings: Findings): Promise<void> {
@@ -31,13 +41,18 @@ export async function verifyRunningService(stage: Stage, builds: number, finding
     );
     return listed(held.map(({ name }) => name));
   });
-  await findings.check('the queue is empty', () => settled(() => queued(stage)));
-  await findings.check('no container is left', () => settled(() => containers(stage)));
+  await findings.check('no container is left but those that wait for builds', () =>
+    settled(() => leftContainers(stage)),
+  );
+  await findings.check('the queue is empty', () => settled(() => queued(stage), STALLED_WITHIN_MS));
 }
 
 /** When its workers have ended. */
 export async function verifyEndedService(stage: Stage, findings: Findings): Promise<void> {
   const { dataDir } = stage.kilnyard;
+  await findings.check('no container is left, nor one that waits', async () =>
+    listed((await containers(stage)).map(nameOf)),
+  );
   await findings.check('no network is left but the builds’ own', async () => {
     const networks = await stage.docker.listNetworks();
     const known = [...BUILT_IN, 'kilnyard-faults'];
@@ -73,8 +88,8 @@ export async function verifyEndedService(stage: Stage, findings: Findings): Prom
 }
 
 /** What is still there when it was given time to go. */
-async function settled(left: () => Promise<string[]>): Promise<string | null> {
-  for (const giveUpAt = Date.now() + SWEPT_WITHIN_MS; ; await sleep(LOOK_EVERY_MS)) {
+async function settled(left: () => Promise<string[]>, withinMs = SWEPT_WITHIN_MS): Promise<string | null> {
+  for (const giveUpAt = Date.now() + withinMs; ; await sleep(LOOK_EVERY_MS)) {
     const names = await left();
     if (names.length === 0 || Date.now() > giveUpAt) return listed(names);
   }
@@ -90,12 +105,52 @@ async function queued(stage: Stage): Promise<string[]> {
   });
 }
 
-async function containers(stage: Stage): Promise<string[]> {
-  const filters = stage.engine === null ? { filters: { label: ['kilnyard.instance'] } } : {};
-  const found = await stage.docker.listContainers({ all: true, ...filters });
-  return found
-    .filter(({ Labels }) => stage.engine !== null || Labels['kilnyard.project']?.startsWith('faults-') === true)
-    .map(({ Names, Id, State }) => `${Names[0] ?? Id} is ${State}`);
+/** All, whatever their state: of the run's own engine, or of this Kilnyard where the engine is the machine's. */
+async function containers(stage: Stage): Promise<Docker.ContainerInfo[]> {
+  if (stage.engine !== null) return stage.docker.listContainers({ all: true });
+  const label = [`${LABEL.instance}=${await instanceId(stage.kilnyard.dataDir)}`];
+  return stage.docker.listContainers({ all: true, filters: { label } });
+}
+
+/**
+ * One that waits runs, lies in a folder that still has the name it was made with, and belongs to a worker that lives and keeps no
+ * more than it may. All others are left over.
+ */
+async function leftContainers(stage: Stage): Promise<string[]> {
+  const sandboxes = sandboxesIn(stage.kilnyard.dataDir);
+  const waiting = new Map<string, number>();
+  const left: string[] = [];
+  for (const container of await containers(stage)) {
+    const folder = container.Labels[LABEL.waiting] ?? '';
+    const [, mark] = WAITING_FOLDER.exec(folder) ?? [];
+    const waits =
+      mark !== undefined &&
+      container.State === 'running' &&
+      (await isFolder(join(sandboxes, folder))) &&
+      (await WorkerMark.lives(sandboxes, mark));
+    if (waits) waiting.set(mark, (waiting.get(mark) ?? 0) + 1);
+    else left.push(nameOf(container));
+  }
+  const most = Math.max(...WAITING_MAX);
+  return [
+    ...left,
+    ...[...waiting].filter(([, count]) => count > most).map(([mark, count]) => `${count} wait for ${mark}`),
+  ];
+}
+
+function nameOf({ Names, Id, State }: Docker.ContainerInfo): string {
+  return `${Names[0] ?? Id} is ${State}`;
+}
+
+/** No link: a folder that a build has taken has left one behind. */
+async function isFolder(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isDirectory(),
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
 }
 
 /** None where there is no such folder. */

@@ -1,5 +1,8 @@
 // As an operator I upgrade, restart and lose workers while builds run, and the builds go on as if nothing had been.
 import { afterEach, expect, it } from '@jest/globals';
+import { LEAVE_MS } from '../../apps/worker/src/leaving.js';
+import { newCutOffProxy } from '../../apps/api/src/testing/cut-off-proxy.js';
+import { settled } from '#testing/fake-clock.js';
 import { House } from '#testing/house.js';
 import { phasesOf, specOf } from '#testing/house-client.js';
 import { until } from '#testing/until.js';
@@ -40,6 +43,27 @@ it('a restart: what runs is left at the end of the grace, and the next worker go
   expect(await house.client.output(id)).toEqual(counted);
   expect(build.phases.find(({ phaseType }) => phaseType === 'BUILD')!.startTime).toBe(began);
   expect(phasesOf(build).every((line) => line.endsWith('SUCCEEDED') || line.startsWith('COMPLETED'))).toBe(true);
+});
+
+it('a worker whose database does not answer leaves all the same, and the next one goes on with what it ran', async () => {
+  house = await House.start({ workers: 0 });
+  const { client, clock } = house;
+  const postgres = await newCutOffProxy(house.env['KILNYARD_DATABASE_URL']!);
+  const leaving = await house.addWorker({ KILNYARD_DATABASE_URL: postgres.url });
+  await client.project('long', { buildspec: specOf({ build: COUNTS }) });
+  const { id } = await client.start('long');
+  await until('its output comes', async () => (await client.output(id)).length > 3);
+  postgres.stall();
+  const left = leaving.close(60_000);
+  clock.advance(60_000);
+  await settled(); // its grace has ended
+  clock.advance(LEAVE_MS);
+  await left;
+  const next = await house.addWorker();
+  const build = await client.ended(id);
+  expect(build).toMatchObject({ buildStatus: 'SUCCEEDED', attempt: 1, worker: next.id });
+  expect(await client.output(id)).toEqual(counted);
+  await postgres.close();
 });
 
 it('what has not run a command yet goes back to the queue', async () => {

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Redis } from 'ioredis';
 import { House } from '#testing/house.js';
 import { specOf } from '#testing/house-client.js';
+import { until } from '#testing/until.js';
 
 const HOLD = specOf({ build: ['sleep 600'] });
 
@@ -131,6 +132,26 @@ describe('with slots enough', () => {
     await client.inPhase(second.id, 'BUILD');
     await client.stop(second.id);
     await client.ended(second.id);
+  });
+
+  it('builds that a worker takes when its engine has just gone wait until it is back', async () => {
+    const { client } = house;
+    const { backend } = house.workers[0]!;
+    await client.project('unlucky');
+    backend!.healthy = false;
+    const ids: string[] = [];
+    for (let count = 0; count < 6; count += 1) ids.push((await client.start('unlucky')).id);
+    await until('the worker says so', async () => {
+      const { items } = await client.json<{ items: { state: string }[] }>('GET', '/v1/workers');
+      return items.some(({ state }) => state === 'DEGRADED');
+    });
+    backend!.healthy = true;
+    const builds = await Promise.all(ids.map((id) => client.ended(id)));
+    expect(builds.map(({ buildStatus }) => buildStatus)).toEqual(ids.map(() => 'SUCCEEDED'));
+    // a slot that has met it takes no other: none is met by more than one worker's slots
+    expect(
+      builds.flatMap(({ attempts }) => attempts.filter(({ retriedAs }) => retriedAs !== null)).length,
+    ).toBeLessThan(5);
   });
 
   it('two workers share many builds, each of which runs once', async () => {

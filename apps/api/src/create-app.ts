@@ -33,6 +33,7 @@ export async function createApp(on: Connections): Promise<NestFastifyApplication
     bodyLimit: settings.http.maxBodyBytes,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0,
+    return503OnClosing: false, // Fastify's own does not say when to come again; request-hooks.ts has another
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, ignoreTrailingSlash: false },
     multipart: false,

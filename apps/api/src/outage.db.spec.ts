@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newApiUnderTest, projectBody, type ApiUnderTest } from './testing/api-under-test.js';
+import { connect } from 'node:net';
+import { until } from '#testing/until.js';
+import { ADMIN_TOKEN, newApiUnderTest, projectBody, type ApiUnderTest } from './testing/api-under-test.js';
 
 let api: ApiUnderTest;
 beforeAll(async () => {
@@ -42,5 +44,33 @@ describe('without Postgres', () => {
     expect(got).toContain('event: error');
     expect(got).toContain('"code":"DATABASE_UNAVAILABLE"');
     await api.ask('POST', `/v1/builds/${id}/stop`);
+  }, 20_000);
+});
+
+describe('while it shuts down', () => {
+  it('answers a request on a connection that was kept with 503 and Retry-After', async () => {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    let heard = '';
+    socket.on('data', (bytes) => (heard += bytes.toString()));
+    const head = (request: string, more = ''): string =>
+      `${request} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n${more}\r\n`;
+    const body = JSON.stringify(projectBody('late'));
+    // at work until its body is there
+    const more = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n`;
+    socket.write(head('POST /v1/projects', more));
+    await until('the request is at work', async () => heard.includes(' 100 Continue'));
+    const stopped = api.stopApi();
+    const takesNoMore = async (): Promise<boolean> =>
+      fetch(`${api.url}/health`).then(
+        () => false,
+        () => true,
+      );
+    await until('new connections are refused', takesNoMore);
+    socket.write(body + head('GET /v1/projects'));
+    await stopped;
+    expect(heard).toMatch(/HTTP\/1.1 201 /);
+    expect(heard).toMatch(/HTTP\/1.1 503 [^]*retry-after: 2\r\n[^]*"code":"SHUTTING_DOWN"/i);
+    await api.restartApi();
   }, 20_000);
 });

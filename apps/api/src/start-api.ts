@@ -81,7 +81,7 @@ function upkeepOf({ database, settings, logger }: Connections): Rounds {
   const { leaseMs, hostLostMs } = settings.worker;
   const builds = new BuildsStore(database);
   const rows = new RowUpkeep({ builds, logger, leaseMs, hostLostMs, graceAtStart: true });
-  return new Rounds(() => rows.round());
+  return new Rounds((lateMs) => rows.round(lateMs));
 }
 
 function listeningUrl(address: unknown, host: string): string {

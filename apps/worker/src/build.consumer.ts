@@ -39,6 +39,8 @@ export interface TurnOptions {
   wake: (fleet: string) => Promise<void>;
   /** False while the worker should take nothing: it drains, or its engine does not answer. */
   mayTake: () => boolean;
+  /** Makes `mayTake` right. */
+  look: () => Promise<void>;
 }
 
 export class BuildTurns {
@@ -178,6 +180,8 @@ export class BuildTurns {
   /** Back in the queue for another attempt: any free slot takes it at once, this one when no other does. */
   private async retried({ build, lease: { attempt } }: ClaimedBuild): Promise<void> {
     this.metrics?.retried.inc();
+    // where its end is the engine's, the next builds would end the same way before the heartbeat notices
+    await this.options.look();
     this.options.logger.info('build went back to the queue for another attempt', { attempt });
     try {
       await this.options.wake(fleetOf(requiresOf(build.settings.environment)));

@@ -68,6 +68,12 @@ export class Heartbeat {
     };
   }
 
+  /** Looks at the engine and the disks now, for who has met trouble: `takes` is right when this resolves. */
+  async look(): Promise<void> {
+    await this.examine();
+    if (!this.usable) this.beatAt = -Infinity; // the next pulse says so, or finds that all is well again
+  }
+
   /** Resolves after the first beat. */
   async start(): Promise<void> {
     await this.beat();
@@ -107,6 +113,15 @@ export class Heartbeat {
 
   private async beat(): Promise<void> {
     this.beatAt = performance.now();
+    await this.examine();
+    try {
+      await this.options.workers.beat(this.info);
+    } catch (error) {
+      this.options.logger.warn('a heartbeat was not written', { error });
+    }
+  }
+
+  private async examine(): Promise<void> {
     const before = this.usable;
     const { ok, message } = await this.options.backend.health();
     this.engine = { ok, message };
@@ -116,11 +131,6 @@ export class Heartbeat {
         engine: message,
         disks: this.short,
       });
-    try {
-      await this.options.workers.beat(this.info);
-    } catch (error) {
-      this.options.logger.warn('a heartbeat was not written', { error });
-    }
   }
 
   private async shortDisks(): Promise<string[]> {

@@ -35,6 +35,7 @@ import { BuildTurns } from './build.consumer.js';
 import { startCleanup } from './cleanup/start-cleanup.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
+import { Leaving } from './leaving.js';
 import { Liveness } from './liveness.js';
 import { BlobArtifacts } from './ports/blob-artifacts.js';
 import { BlobCache } from './ports/blob-cache.js';
@@ -75,7 +76,8 @@ export interface RunningWorker {
   readonly id: WorkerId;
   /**
    * Takes no more builds. Running ones get `graceMs` to end, then they are left for another worker of this host; where one is there
-   * already, they pass to it at once. Resolves when all is closed. A second call leaves them now.
+   * already, they pass to it at once. Resolves when all is closed, or LEAVE_MS after the grace, when a database, queue or engine that
+   * does not answer keeps it from that. A second call leaves the builds now.
    */
   close(graceMs?: number): Promise<void>;
 }
@@ -167,6 +169,7 @@ export async function startWorker(
     }),
     wake: (fleet) => queue.wake(fleet),
     mayTake: () => heartbeat.takes,
+    look: () => heartbeat.look(),
   });
   const workerMetrics = new WorkerMetrics(metrics, {
     total: settings.worker.workerSlots,
@@ -266,8 +269,7 @@ export async function startWorker(
       return false;
     }
   };
-  let closing: Promise<void> | null = null;
-  const close = async (graceMs: number): Promise<void> => {
+  const windDown = async (graceMs: number): Promise<void> => {
     logger.info('worker draining', { running: turns.running, graceMs });
     await heartbeat.drain();
     await adoption.stop();
@@ -293,14 +295,16 @@ export async function startWorker(
     http?.close();
     logger.info('worker stopped');
   };
-  return {
-    id,
-    close: (graceMs = settings.worker.drainGraceMs) => {
-      if (closing !== null) turns.handOverAll();
-      closing ??= close(graceMs);
-      return closing;
+  const leave = new Leaving(clock, {
+    windDown,
+    letGo: () => turns.handOverAll(),
+    // whoever asks for us finds that we are gone, and goes on with what we ran
+    abandon: () => {
+      logger.warn('the worker leaves without having tidied up', { running: turns.running });
+      return liveness.close();
     },
-  };
+  });
+  return { id, close: (graceMs = settings.worker.drainGraceMs) => leave.within(graceMs) };
 }
 
 function archiveFormat(format: string): 'zip' | 'tar.gz' {

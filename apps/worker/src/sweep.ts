@@ -38,7 +38,7 @@ export interface SweepOptions {
 export class Sweep {
   private round = 0;
   private readonly rows: RowUpkeep;
-  private readonly rounds = new Rounds(() => this.sweep());
+  private readonly rounds = new Rounds((lateMs) => this.sweep(lateMs));
 
   constructor(private readonly options: SweepOptions) {
     this.rows = new RowUpkeep({ ...options, graceAtStart: false });
@@ -53,8 +53,8 @@ export class Sweep {
   }
 
   /** One sweep. A part that fails is told and does not keep the others from their work. */
-  async sweep(): Promise<void> {
-    await this.rows.round();
+  async sweep(lateMs: number): Promise<void> {
+    await this.rows.round(lateMs);
     await this.part('waiting builds', () => this.look());
     if (this.round % this.options.everySlow === 0) await this.slowParts(new Date());
     this.round += 1;

@@ -444,6 +444,27 @@ describe('a run', () => {
       expect(notebook.written.slice(-2)).toEqual(['sealed as cut', 'BUILD FAULT']);
     }, 30_000);
 
+    it('waits for an engine that is away when it is taken up', async () => {
+      const files = spec([countingLines, 'DONE=yes; echo x >made'], secret);
+      expect(await leaveAt('BUILD', files, 'drain')).toBe('HANDED_OVER');
+      backend.healthy = false;
+      setTimeout(() => (backend.healthy = true), 1_200);
+      expect(await run({}, adopted())).toBe('SUCCEEDED');
+      expect(output()).toBe(lines.map((line) => `${line}\n`).join(''));
+    }, 30_000);
+
+    it('is left for the next worker when this one must leave before the engine is back', async () => {
+      expect(await leaveAt('BUILD', spec(['echo up; sleep 600']), 'drain')).toBe('HANDED_OVER');
+      backend.healthy = false;
+      const interrupt = new AbortController();
+      setTimeout(() => interrupt.abort(new Interrupt('drain')), 300);
+      expect(await run({}, adopted(), interrupt.signal)).toBe('HANDED_OVER');
+      expect(notebook.state).toMatchObject({ phase: 'BUILD', status: 'IN_PROGRESS' });
+      expect(backend.sandboxes.size).toBe(1);
+      backend.healthy = true;
+      await backend.clear();
+    }, 30_000);
+
     it('ends as what its container came to while nobody watched', async () => {
       expect(await leaveAt('BUILD', spec(['echo up; sleep 0.5; exit 7']), 'drain')).toBe('HANDED_OVER');
       await sleep(800);

@@ -127,6 +127,8 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof
       run.fail(new Fault('SANDBOX_LOST', 'The build container is gone; its worker was lost before'));
   } catch (error) {
     if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    // nothing is known of it yet: whether its commands run is for the next worker to find out
+    if (isDrain(run.signal.reason)) return 'HANDED_OVER';
     run.outputLost = true;
     run.fail(error);
   }
@@ -197,10 +199,13 @@ async function perform(run: BuildRun, state: BuildState): Promise<Performed> {
     run.signal.throwIfAborted();
     return await phaseWork(run, state);
   } catch (thrown) {
-    const { reason } = run.signal as { reason: unknown };
-    if (reason instanceof Interrupt && reason.reason === 'drain') return 'drain';
+    if (isDrain(run.signal.reason)) return 'drain';
     return { outcome: await outcomeOf(run, thrown) };
   }
+}
+
+function isDrain(reason: unknown): boolean {
+  return reason instanceof Interrupt && reason.reason === 'drain';
 }
 
 async function phaseWork(run: BuildRun, { phase, failing }: BuildState): Promise<{ outcome: PhaseOutcome; at?: Date }> {

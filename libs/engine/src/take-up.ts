@@ -4,6 +4,7 @@ import { Fault } from '#core/errors.js';
 import type { StoredLog } from '#core/log-line.js';
 import type { Hash } from 'node:crypto';
 import type { PhaseType } from '#core/phase.js';
+import { ENGINE_AWAY_MS, type Sandbox } from './backend/backend.js';
 import type { BuildRun } from './build-run.js';
 import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
 import { watchScript } from './phases/script-output.js';
@@ -11,26 +12,24 @@ import { readRecord, type RunRecord } from './run-record.js';
 
 /** A script that was handed over says so within this time. */
 const STARTED_SEEN_MS = 2_000;
+/** How often an engine that is away is asked again. */
+const ENGINE_LOOK_MS = 500;
 
 /**
  * Finds the sandbox and what was kept of the run, and opens its log behind what is stored.
  * Out: `gone` when there is no sandbox any more; `not-started` when no command of the build can have run; `going-on` otherwise, and
  * then the script is being followed. In each case run.log is set.
- * Errors: Fault DOCKER_UNAVAILABLE; Fault INTERNAL for a record that cannot be read; what the log's sink throws.
+ * Errors: Fault DOCKER_UNAVAILABLE after ENGINE_AWAY_MS; the signal's reason; Fault INTERNAL for a record that cannot be read; what the log's sink throws.
  */
 export async function takeUp(
   run: BuildRun,
   phase: PhaseType,
   openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
 ): Promise<'gone' | 'not-started' | 'going-on'> {
-  const { lease, build } = run.request;
+  const { build } = run.request;
   const { stored, hash } = await run.ports.log.stored();
   run.log = openLog({ startAt: { stored, hash, lost: null } });
-  run.sandbox = await run.ports.backend.adopt({
-    buildId: lease.buildId,
-    attempt: lease.attempt,
-    limits: COMPUTE_TYPES[build.settings.environment.computeType],
-  });
+  run.sandbox = await sandboxOf(run);
   const mayBeUnstarted = phase === 'PROVISIONING' || phase === 'DOWNLOAD_SOURCE';
   if (run.sandbox === null) return mayBeUnstarted && !build.handedOver ? 'not-started' : 'gone';
   const record = await readRecord(run);
@@ -39,6 +38,23 @@ export async function takeUp(
   if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
   goOn(run, record, openLog, stored, hash);
   return 'going-on';
+}
+
+/** An engine that is away when the build is taken up is waited for, as it is while a build runs. Errors: as takeUp; the signal's reason. */
+async function sandboxOf({ ports, request, signal }: BuildRun): Promise<Sandbox | null> {
+  const { lease, build } = request;
+  const { buildId, attempt } = lease;
+  const limits = COMPUTE_TYPES[build.settings.environment.computeType];
+  const until = ports.clock.now().getTime() + ENGINE_AWAY_MS;
+  for (;;) {
+    try {
+      return await ports.backend.adopt({ buildId, attempt, limits });
+    } catch (error) {
+      const away = error instanceof Fault && error.code === 'DOCKER_UNAVAILABLE' && error.retryable;
+      if (!away || ports.clock.now().getTime() > until) throw error;
+      await ports.clock.sleep(ENGINE_LOOK_MS, signal);
+    }
+  }
 }
 
 function goOn(

@@ -49,6 +49,8 @@ export class Database {
     });
     // An idle connection that breaks is replaced at its next use; the call that needs it tells of trouble, not this event.
     pool.on('error', () => undefined);
+    // So does one that is ended between its start and its first statement, which nobody listens to for that moment.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
     const database = new Database(prisma, pool);
     try {

@@ -1,43 +1,52 @@
-// A Docker Engine of one test's own, so that its dockerd may be killed: in a network namespace of its own, where its bridge and
+// A Docker Engine of a test's own, so that its dockerd may be killed: in a network namespace of its own, where its bridge and
 // rules meet no other engine's, with folders and a socket of its own, and with a containerd that outlives dockerd, as on a system
 // that starts both. Only root can start one.
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
+import { OwnProcess, ready, type Program } from './own-process.js';
 
 const exec = promisify(execFile);
+const NAMESPACE_READY_MS = 5_000;
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
+/** Lines of its log that an error shows. */
+const LAST_LINES = 15;
+/** What it runs, all of which must be found on the machine. */
+export const ENGINE_PROGRAMS = ['dockerd', 'containerd', 'unshare', 'nsenter', 'ip'] as const;
+
+export interface OwnEngineOptions {
+  /** Containers outlive its dockerd. */
+  liveRestore: boolean;
+  /** Where its programs write their logs; its own folder, which goes with it, where none is named. */
+  logs?: string;
+  /** Ctrl-C on the terminal is not for it: who started it hears of that, and closes it. */
+  apart: boolean;
+}
 
 export class OwnEngine {
   readonly docker: Docker;
-  private dockerd: ChildProcess | null = null;
-  private containerd: ChildProcess | null = null;
+  /** Holds the network namespace open. */
+  private holder: OwnProcess | null = null;
+  private containerd: OwnProcess | null = null;
+  private dockerd: OwnProcess | null = null;
 
   private constructor(
     readonly folder: string,
-    private readonly holder: ChildProcess,
-    private readonly liveRestore: boolean,
+    private readonly options: OwnEngineOptions,
   ) {
     this.docker = new Docker({ socketPath: this.socket });
   }
 
-  /** `liveRestore`: containers outlive its dockerd. Out: one that answers. */
-  static async start(options: { liveRestore: boolean }): Promise<OwnEngine> {
+  /** Out: one that answers. Errors: what kept it from that, with the last lines of its log. */
+  static async start(options: OwnEngineOptions): Promise<OwnEngine> {
     // sockets lie in it, whose paths must be short
-    const folder = await mkdtemp(join(tmpdir(), 'ke-'));
-    const holder = spawn('unshare', ['--net', '/bin/sh', '-c', 'ip link set lo up; exec sleep 100000'], {
-      stdio: 'ignore',
-    });
-    const engine = new OwnEngine(folder, holder, options.liveRestore);
-    await writeFile(join(folder, 'daemon.json'), '{}\n');
+    const engine = new OwnEngine(await mkdtemp(join(tmpdir(), 'ke-')), options);
     try {
-      await sleep(200); // unshare has made its namespace by then; dockerd would tell otherwise
+      await engine.holdNamespace();
       await engine.startContainerd();
       await engine.up();
     } catch (error) {
@@ -48,63 +57,31 @@ export class OwnEngine {
   }
 
   get socket(): string {
-    return join(this.folder, 'docker.sock');
+    return this.path('docker.sock');
   }
 
   /** Starts dockerd, after a kill too. Resolves when it answers. */
   async up(): Promise<void> {
-    const path = (name: string): string => join(this.folder, name);
-    await rm(path('docker.pid'), { force: true });
+    await rm(this.path('docker.pid'), { force: true });
+    await writeFile(this.path('daemon.json'), '{}\n'); // the system's own settings name its own sockets and folders
     const namespace = `kilnyard-${this.folder.split('-').at(-1)}`;
-    const args = [
-      ...['dockerd', '--containerd', path('c.sock'), '--host', `unix://${this.socket}`],
-      ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('docker.pid')],
-      ...['--config-file', path('daemon.json'), '--group', 'root'],
+    const program = this.inside('dockerd', [
+      ...['--containerd', this.path('c.sock'), '--host', `unix://${this.socket}`],
+      ...['--data-root', this.path('data'), '--exec-root', this.path('exec'), '--pidfile', this.path('docker.pid')],
+      ...['--config-file', this.path('daemon.json'), '--group', 'root'],
       ...['--containerd-namespace', namespace, '--containerd-plugins-namespace', `${namespace}-plugins`],
-      ...(this.liveRestore ? ['--live-restore'] : []),
-    ];
-    const dockerd = this.spawnInside(args);
-    this.dockerd = dockerd;
-    for (const until = Date.now() + READY_MS; Date.now() < until && dockerd.exitCode === null; await sleep(100)) {
-      const answers = await this.docker.ping().then(
-        () => true,
-        () => false, // not yet
-      );
-      if (answers) return;
-    }
-    const said = (await readFile(path('log'), 'utf8')).split('\n').slice(-15).join('\n');
-    throw new Error(`the test's own Docker Engine does not answer. Its last lines:\n${said}`);
-  }
-
-  private async startContainerd(): Promise<void> {
-    const path = (name: string): string => JSON.stringify(join(this.folder, name));
-    const settings = [
-      'version = 2',
-      `root = ${path('containerd')}`,
-      `state = ${path('containerd-state')}`,
-      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
-      '[grpc]',
-      `  address = ${path('c.sock')}`,
-      '[ttrpc]',
-      `  address = ${path('c.sock.ttrpc')}`,
-    ];
-    await writeFile(join(this.folder, 'containerd.toml'), `${settings.join('\n')}\n`);
-    this.containerd = this.spawnInside(['containerd', '--config', join(this.folder, 'containerd.toml')]);
-  }
-
-  /** In the network namespace; what it says goes to the log. */
-  private spawnInside(command: string[]): ChildProcess {
-    const log = openSync(join(this.folder, 'log'), 'a');
-    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-    const inside = ['-t', String(this.holder.pid), '-n', ...command];
-    const child = spawn('nsenter', inside, { stdio: ['ignore', log, log], env });
-    closeSync(log);
-    return child;
+      ...(this.options.liveRestore ? ['--live-restore'] : []),
+    ]);
+    this.dockerd = await OwnProcess.start(program);
+    await ready(this.dockerd, READY_MS, () => this.docker.ping()).catch(async (cause: unknown) => {
+      const said = (await readFile(program.logFile, 'utf8')).split('\n').slice(-LAST_LINES).join('\n');
+      throw new Error(`the test's own Docker Engine does not answer. Its last lines:\n${said}`, { cause });
+    });
   }
 
   /** kill -9: no container is told. Resolves when it is gone. */
   async kill(): Promise<void> {
-    await end(this.dockerd, 'SIGKILL');
+    await this.dockerd?.stop('SIGKILL', STOP_MS);
   }
 
   /** Copies an image from another engine. */
@@ -120,21 +97,54 @@ export class OwnEngine {
     for (const { Id } of await this.docker.listContainers({ all: true }).catch(() => []))
       // an engine that never came up has none
       await this.docker.getContainer(Id).remove({ force: true, v: true });
-    await end(this.dockerd, 'SIGTERM');
-    await end(this.containerd, 'SIGTERM');
-    await end(this.holder, 'SIGKILL');
+    await this.dockerd?.stop('SIGTERM', STOP_MS);
+    await this.containerd?.stop('SIGTERM', STOP_MS);
+    await this.holder?.stop('SIGKILL', STOP_MS);
     // dockerd unmounts what it can itself
-    for (const mount of ['exec/netns/default', 'data'])
-      await exec('umount', [join(this.folder, mount)]).catch(() => undefined);
+    for (const mount of ['exec/netns/default', 'data']) await exec('umount', [this.path(mount)]).catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
-}
 
-async function end(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
-  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await ended;
-  clearTimeout(late);
+  private async holdNamespace(): Promise<void> {
+    const holder = await OwnProcess.start(this.program('netns', 'unshare', ['--net', 'sleep', '100000']));
+    this.holder = holder;
+    await ready(holder, NAMESPACE_READY_MS, async () => {
+      // this process's own until unshare has made another
+      const [its, ours] = await Promise.all([holder.pid, 'self'].map((who) => readlink(`/proc/${who}/ns/net`)));
+      if (its === ours) throw new Error('there is no network namespace yet');
+    });
+    const { command, args, env } = this.inside('ip', ['link', 'set', 'lo', 'up']);
+    await exec(command, args, { env });
+  }
+
+  private async startContainerd(): Promise<void> {
+    const path = (name: string): string => JSON.stringify(this.path(name));
+    const settings = [
+      'version = 2',
+      `root = ${path('containerd')}`,
+      `state = ${path('containerd-state')}`,
+      'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+      '[grpc]',
+      `  address = ${path('c.sock')}`,
+      '[ttrpc]',
+      `  address = ${path('c.sock.ttrpc')}`,
+    ];
+    await writeFile(this.path('containerd.toml'), `${settings.join('\n')}\n`);
+    this.containerd = await OwnProcess.start(this.inside('containerd', ['--config', this.path('containerd.toml')]));
+  }
+
+  /** A program in the network namespace. */
+  private inside(name: string, args: string[]): Program {
+    return this.program(name, 'nsenter', ['-t', String(this.holder!.pid), '-n', name, ...args]);
+  }
+
+  private program(name: string, command: string, args: string[]): Program {
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+    const { logs = this.folder, apart } = this.options;
+    return { name, command, args, env, logFile: join(logs, `${name}.log`), apart };
+  }
+
+  private path(name: string): string {
+    return join(this.folder, name);
+  }
 }

@@ -1,14 +1,17 @@
 // A small disk of a test's own: a tmpfs, which only root may mount. It is gone with its unmount.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { appendFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isNoSpace } from '#core/errors.js';
 
 export interface SmallDisk {
   path: string;
-  /** Fills it but for `leaveBytes`, until the returned file is taken away by `empty`. */
+  /** Fills it but for `leaveBytes`, until `empty`. */
   fill(leaveBytes: number): Promise<void>;
+  /** Takes all that is free, beside what was filled before. */
+  topUp(): Promise<void>;
   empty(): Promise<void>;
   unmount(): void;
 }
@@ -36,6 +39,13 @@ export function mountSmallDisk(sizeBytes: number): SmallDisk | null {
       const free =
         Number(execFileSync('stat', ['-f', '-c', '%a', path])) * Number(execFileSync('stat', ['-f', '-c', '%S', path]));
       await writeFile(filler, Buffer.alloc(Math.max(0, free - leaveBytes)));
+    },
+    topUp: async () => {
+      const { bavail, bsize } = await statfs(path);
+      // others take some of it at the same time
+      await appendFile(filler, Buffer.alloc(bavail * bsize)).catch((error: unknown) => {
+        if (!isNoSpace(error)) throw error;
+      });
     },
     empty: () => rm(filler, { force: true }),
     unmount: () => {

@@ -4,17 +4,21 @@ export class Rounds {
   private timer: NodeJS.Timeout | null = null;
   private running: Promise<void> = Promise.resolve();
 
-  /** `round` must not reject: it tells of its own trouble. */
-  constructor(private readonly round: () => Promise<void>) {}
+  /** `round` must not reject: it tells of its own trouble. In: by how much it comes too late, in ms; a machine that slept shows so. */
+  constructor(private readonly round: (lateMs: number) => Promise<void>) {}
 
   /** The first round at once, the next `everyMs` after the end of each. */
   start(everyMs: number): void {
-    const again = (): void => {
-      this.running = this.round().finally(() => {
-        if (this.timer !== null) this.timer = setTimeout(again, everyMs).unref();
+    const after = (ms: number): NodeJS.Timeout => {
+      const dueAt = Date.now() + ms;
+      return setTimeout(() => again(Math.max(0, Date.now() - dueAt)), ms).unref();
+    };
+    const again = (lateMs: number): void => {
+      this.running = this.round(lateMs).finally(() => {
+        if (this.timer !== null) this.timer = after(everyMs);
       });
     };
-    this.timer = setTimeout(again, 0).unref();
+    this.timer = after(0);
   }
 
   /** Resolves when the round at work has ended. */

@@ -26,9 +26,9 @@ function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error> } 
     hostLostMs: 7,
     graceAtStart: over.graceAtStart ?? false,
   });
-  const round = async (laterMs = 0): Promise<string[]> => {
+  const round = async (laterMs = 0, lateMs = 0): Promise<string[]> => {
     done.length = 0;
-    await rows.round(new Date(Date.now() + laterMs));
+    await rows.round(lateMs, new Date(Date.now() + laterMs));
     return [...done];
   };
   return { round, fails };
@@ -50,6 +50,13 @@ describe('a round', () => {
     expect(await round()).toEqual([]);
     delete fails['expire'];
     expect(await round()).toEqual(['expire']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
+  });
+
+  it('settles nothing for as long as a lease after it came much too late, as on a machine that slept', async () => {
+    const { round } = upkeep();
+    expect(await round(0, LEASE_MS)).toEqual(['expire', 'settle 7']);
+    expect(await round(0, LEASE_MS + 1)).toEqual(['expire']);
     expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
   });
 

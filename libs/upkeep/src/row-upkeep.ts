@@ -7,7 +7,7 @@ import type { BuildsStore } from '#store/builds.store.js';
 export interface RowUpkeepOptions {
   builds: Pick<BuildsStore, 'expireQueued' | 'settleLost'>;
   logger: Logger;
-  /** How long a claim holds; after trouble with the database no build is settled for so long. */
+  /** How long a claim holds; after trouble with the database, or a sleep of this machine, no build is settled for so long. */
   leaseMs: number;
   /** How long a build whose commands run waits for a worker of its host. */
   hostLostMs: number;
@@ -22,9 +22,14 @@ export class RowUpkeep {
     this.troubleAt = options.graceAtStart ? Date.now() : -Infinity;
   }
 
-  /** One look. A part that fails is told and does not keep the others from their work. Never rejects. */
-  async round(now = new Date()): Promise<void> {
+  /**
+   * One look. In: by how much it comes too late, in ms. A part that fails is told and does not keep the others from their work. Never
+   * rejects.
+   */
+  async round(lateMs = 0, now = new Date()): Promise<void> {
     const { builds, logger, leaseMs, hostLostMs } = this.options;
+    // this machine slept, and with it perhaps the workers: those that live renew their leases now
+    if (lateMs > leaseMs) this.troubleAt = now.getTime();
     await this.part('queue timeouts', async () => {
       for (const id of await builds.expireQueued(now))
         logger.info('build left the queue at its timeout', { build: id });

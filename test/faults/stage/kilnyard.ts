@@ -1,24 +1,31 @@
 // The API and the workers as processes of the built project, each with its log in the run's folder.
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../apps/standalone/src/free-port.js';
 import { migrateDatabase } from '../../../apps/standalone/src/services.js';
-import { OwnProcess, ready } from './own-process.js';
+import { OwnProcess, ready } from '#testing/own-process.js';
 
-const READY_MS = 60_000;
+/** A start waits for a database that stalls for as long as one of its statements may take. */
+const READY_MS = 120_000;
 const START_TRIES = 5;
 const API_STOP_MS = 20_000;
-/** Beyond the grace that a worker gives its builds. */
-const WORKER_STOP_MS = 40_000;
+/** Beyond the grace that a worker gives its builds (30 s), and what it takes at the longest to leave after it (15 s). */
+const WORKER_STOP_MS = 50_000;
 /** Short, so that a run meets leases that ran out; the sweep as often as it may come. */
 export const LEASE_MS = 5_000;
 const SLOTS = 3;
+/** Containers that wait, by worker: builds of the one find theirs there, those of the other have theirs made. */
+export const WAITING_MAX = [4, 0] as const;
+/** Of the disks that worker and engine use: a full one is met before no build is taken. */
+const MIN_FREE_BYTES = 16 * 1024 ** 2;
 
 export interface KilnyardSettings {
   /** Folder of the program: package.json and dist lie in it. */
   home: string;
   folder: string;
+  dataDir: string;
   databaseUrl: string;
   redisUrl: string;
   dockerSocket: string;
@@ -82,6 +89,20 @@ export class Kilnyard {
     await this.endKindly(old, WORKER_STOP_MS);
   }
 
+  /** All at once, each with a second SIGTERM `hurryMs` after the first. */
+  async restartWorkers(hurryMs: number, pause: () => Promise<unknown>): Promise<void> {
+    const hurried = this.workers.map(async (worker) => {
+      const ended = this.endKindly(worker, WORKER_STOP_MS);
+      await sleep(hurryMs);
+      worker.signal('SIGTERM');
+      await ended;
+    });
+    await Promise.all(hurried);
+    await pause();
+    const started = this.workers.map(async (_, index) => (this.workers[index] = await this.newWorker(index)));
+    await Promise.all(started);
+  }
+
   async pauseWorker(index: number, forMs: number): Promise<void> {
     const worker = this.worker(index);
     worker.signal('SIGSTOP');
@@ -118,22 +139,29 @@ export class Kilnyard {
   private async endKindly(process: OwnProcess, graceMs: number): Promise<void> {
     const { name, logFile } = process.program;
     const { code, signal } = await process.stop('SIGTERM', graceMs);
-    if (signal !== null) this.complain(`${name} did not end within ${graceMs / 1000} s of SIGTERM (see ${logFile})`);
+    if (signal !== null)
+      this.complain(`${name} was ended by ${signal}, ${graceMs / 1000} s after SIGTERM at the latest (see ${logFile})`);
     else if (code !== 0) this.complain(`${name} ended with ${code} after SIGTERM (see ${logFile})`);
   }
 
   private async startApi(): Promise<void> {
     const env = { ...this.env, KILNYARD_ADMIN_TOKEN: this.token };
-    this.api = await this.untilReady(() => this.run('api', 'api', env), this.apiPort);
+    const health = `http://127.0.0.1:${this.apiPort}/health`;
+    this.api = await this.untilReady(
+      () => this.run('api', 'api', env),
+      () => fetch(health, { signal: AbortSignal.timeout(2_000) }),
+    );
   }
 
   /** As a supervisor does: what ends before it is ready (its database may be away) is started again. */
-  private async untilReady(start: () => Promise<OwnProcess>, port: number): Promise<OwnProcess> {
+  private async untilReady(
+    start: () => Promise<OwnProcess>,
+    answers: (started: OwnProcess) => Promise<unknown>,
+  ): Promise<OwnProcess> {
     for (let tries = 1; ; tries += 1) {
       const process = await start();
       try {
-        const health = `http://127.0.0.1:${port}/health`;
-        await ready(process, READY_MS, () => fetch(health, { signal: AbortSignal.timeout(2_000) }));
+        await ready(process, READY_MS, () => answers(process));
         return process;
       } catch (error) {
         if (process.running || tries === START_TRIES) throw error;
@@ -143,17 +171,23 @@ export class Kilnyard {
 
   private async newWorker(index: number): Promise<OwnProcess> {
     this.started += 1;
-    const port = await freePort();
-    const env = { ...this.env, KILNYARD_WORKER_METRICS_PORT: String(port) };
     const name = `worker-${index}-${this.started}`;
-    return this.untilReady(() => this.run('worker', name, env), port);
+    const env = { ...this.env, KILNYARD_WAITING_MAX: String(WAITING_MAX[index % WAITING_MAX.length]) };
+    // before it has started SIGTERM is a kill
+    return this.untilReady(
+      () => this.run('worker', name, env),
+      async ({ program }) => {
+        if (!(await readFile(program.logFile, 'utf8')).includes('"worker ready"'))
+          throw new Error('it is not ready yet');
+      },
+    );
   }
 
   private run(app: 'api' | 'worker', name: string, env: NodeJS.ProcessEnv): Promise<OwnProcess> {
     const { home, folder } = this.settings;
     const args = ['--enable-source-maps', join(home, `dist/apps/${app}/src/main.js`)];
     const logFile = join(folder, 'logs', `${name}.log`);
-    return OwnProcess.start({ name, command: process.execPath, args, env, cwd: home, logFile });
+    return OwnProcess.start({ name, command: process.execPath, args, apart: true, env, cwd: home, logFile });
   }
 }
 
@@ -168,7 +202,8 @@ function environment(settings: KilnyardSettings, port: number): NodeJS.ProcessEn
     KILNYARD_DATABASE_POOL: '5',
     KILNYARD_REDIS_URL: settings.redisUrl,
     KILNYARD_QUEUE_PREFIX: 'faults',
-    KILNYARD_DATA_DIR: join(settings.folder, 'data'),
+    KILNYARD_DATA_DIR: settings.dataDir,
+    KILNYARD_MIN_FREE_BYTES: String(MIN_FREE_BYTES),
     KILNYARD_MASTER_KEY: randomBytes(32).toString('base64'),
     KILNYARD_DOCKER_SOCKET: settings.dockerSocket,
     KILNYARD_BUILD_NETWORK: 'kilnyard-faults',

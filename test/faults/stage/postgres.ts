@@ -8,7 +8,7 @@ import { thisMachine } from '../../../apps/standalone/src/machine.js';
 import { findBinaries, homeFor, serverUser } from '../../../apps/standalone/src/postgres-binaries.js';
 import { startPostgres } from '../../../apps/standalone/src/postgres.js';
 import { ProcessTable } from '../../../apps/standalone/src/process-table.js';
-import { OwnProcess, ready, type Program } from './own-process.js';
+import { OwnProcess, ready, type Program } from '#testing/own-process.js';
 
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
@@ -39,6 +39,7 @@ export class OwnPostgres {
       name: 'postgres',
       command: postgres,
       args: ['-D', made.data, ...[...settings, 'max_connections=100', ...SETTINGS].flatMap((one) => ['-c', one])],
+      apart: true,
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       cwd: home.folder,
       ...user,

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { newCutOffProxy, type CutOffProxy } from '../../../apps/api/src/testing/cut-off-proxy.js';
 import { freePort } from '../../../apps/standalone/src/free-port.js';
-import { findProgram } from '../../../apps/standalone/src/machine.js';
+import { install } from '../../../apps/standalone/src/debian.js';
+import { findProgram, thisMachine } from '../../../apps/standalone/src/machine.js';
 import { redisSettings } from '../../../apps/standalone/src/redis.js';
-import { OwnProcess, ready, type Program } from './own-process.js';
+import { OwnProcess, ready, type Program } from '#testing/own-process.js';
 
 const READY_MS = 15_000;
 const STOP_MS = 5_000;
@@ -20,12 +21,14 @@ export class OwnRedis {
     readonly proxy: CutOffProxy,
   ) {}
 
-  static async start(folder: string): Promise<OwnRedis> {
+  static async start(folder: string, say: (line: string) => void): Promise<OwnRedis> {
+    const command = findProgram('redis-server') ?? (await installed(say));
     const port = await freePort();
     const program: Program = {
       name: 'redis',
-      command: findProgram('redis-server') ?? 'redis-server',
+      command,
       args: ['-'],
+      apart: true,
       env: { PATH: '/usr/bin:/bin', TZ: 'UTC' },
       cwd: '/',
       input: redisSettings(port, PASSWORD),
@@ -65,6 +68,11 @@ export class OwnRedis {
     await this.proxy.close();
     await this.running.stop('SIGTERM', STOP_MS);
   }
+}
+
+async function installed(say: (line: string) => void): Promise<string> {
+  await install(thisMachine(), ['redis-server'], 'redis-server is missing', say);
+  return findProgram('redis-server')!;
 }
 
 function answering(process: OwnProcess, url: string): Promise<void> {

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { withContext } from '#observe/context.js';
 import { REQUEST_SECONDS, type Metrics } from '#observe/metrics.js';
 import { isOpenRoute, type Authenticator } from './authenticate.js';
+import { HttpRefusal } from './http-refusal.js';
 import { pathOf } from './problem.filter.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -48,6 +49,7 @@ export function addRequestHooks(
     void reply.headers({ ...securityHeaders(pathOf(request.url)), 'x-request-id': request.id });
     withContext({ requestId: request.id }, done);
   });
+  refuseWhileClosing(server);
   server.addHook('onRequest', async (request) => {
     if (request.is404 || isOpenRoute(pathOf(request.url), metricsPublic)) return;
     request.principal = await authenticator.identify(request.headers.authorization);
@@ -58,5 +60,20 @@ export function addRequestHooks(
     const route = request.routeOptions.url ?? 'none';
     seconds.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
     done();
+  });
+}
+
+/** A connection that is kept may bring one more request while those at work are waited for. */
+function refuseWhileClosing(server: FastifyInstance): void {
+  let closing = false;
+  server.addHook('preClose', async () => {
+    closing = true;
+  });
+  server.addHook('onRequest', async () => {
+    if (closing)
+      throw new HttpRefusal(
+        'SHUTTING_DOWN',
+        'this process of the API ends; another one, or the next, takes the request',
+      );
   });
 }

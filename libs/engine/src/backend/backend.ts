@@ -136,6 +136,9 @@ export interface BackendHealth {
   memoryBytes: number;
 }
 
+/** How long a running build waits for an engine that went away, in ms, before its sandbox is called lost. */
+export const ENGINE_AWAY_MS = 120_000;
+
 export abstract class Backend {
   /**
    * Makes sure that the image is there and that whoever asks may use it: one that came with a project's credential is asked of
@@ -148,7 +151,7 @@ export abstract class Backend {
   abstract create(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
   /**
    * The sandbox of an attempt that another process made, whatever state it is in.
-   * Out: null when its container or its control files are gone. Errors: Fault DOCKER_UNAVAILABLE.
+   * Out: null when its container or its control files are gone. Errors: Fault DOCKER_UNAVAILABLE, retryable while the engine is away.
    */
   abstract adopt(owner: { buildId: string; attempt: number; limits: ComputeLimits }): Promise<Sandbox | null>;
   abstract health(): Promise<BackendHealth>;

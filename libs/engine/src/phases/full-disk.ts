@@ -16,7 +16,8 @@ export async function checkDisks(run: BuildRun): Promise<void> {
   // room may be there again; what the pump could not write is missing all the same
   if (full.length === 0 && (pump === null || pump > BY_SIGNAL)) return;
   const { diskBytes } = run.sandbox!.limits;
-  const used = await run.sandbox!.diskUsage();
+  // an engine that cannot tell leaves it open whose doing it was; then it is taken for ours
+  const used = await run.sandbox!.diskUsage().catch(() => 0);
   if (used > diskBytes) {
     run.diskExceeded ??= sayExceeded(used, diskBytes);
     return;

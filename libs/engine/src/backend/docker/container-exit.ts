@@ -2,15 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { Fault } from '#core/errors.js';
-import type { ExitState } from '../backend.js';
+import { ENGINE_AWAY_MS, type ExitState } from '../backend.js';
 import { engineFault, isUnreachable, statusOf } from './engine-errors.js';
 import type { EngineEvents } from './engine-events.js';
 
 /** How often a running container is looked at beside the engine's own word of its end. */
 const LOOK_MS = 2_000;
-
-/** How long a worker waits for an engine that went away while a build's container ran, before it calls the container lost. */
-export const ENGINE_AWAY_MS = 120_000;
 
 /**
  * Resolves when `container` has ended. The engine's event of a good end comes some 60 ms before its answer to who waits, which

@@ -176,7 +176,8 @@ export class DockerBackend extends Backend {
       await container.start();
       return container;
     } catch (error) {
-      await container?.remove({ force: true, v: true });
+      // an engine that went away is what is told; the sweep takes away what it still has
+      await container?.remove({ force: true, v: true }).catch(() => undefined);
       if (signal?.aborted) throw signal.reason;
       throw this.cannotStart(error);
     }

@@ -37,7 +37,7 @@ export async function sweepEngine(request: SweepRequest): Promise<number> {
   for (const container of containers) {
     const folder = folderOf.get(container.Id) ?? folderByLabel(container);
     if (folder !== null) seen.add(folder);
-    if (await kept(container, folder, keep, lives)) continue;
+    if (await kept(container, folder, { names, keep, lives })) continue;
     await request.remove(container, folder);
     swept += 1;
   }
@@ -51,13 +51,14 @@ export async function sweepEngine(request: SweepRequest): Promise<number> {
 async function kept(
   container: Docker.ContainerInfo,
   folder: string | null,
-  keep: SweepRequest['keep'],
-  lives: (mark: string) => Promise<boolean>,
+  { names, keep, lives }: { names: string[]; keep: SweepRequest['keep']; lives: (mark: string) => Promise<boolean> },
 ): Promise<boolean> {
   const owner = folder === null ? null : ownerOf(folder);
   if (owner !== null) return keep({ ...owner, workerId: container.Labels[LABEL.worker] ?? '' });
-  const [, mark] = WAITING.exec(container.Labels[LABEL.waiting] ?? '') ?? [];
-  if (mark !== undefined) return lives(mark);
+  const waiting = container.Labels[LABEL.waiting] ?? '';
+  const [, mark] = WAITING.exec(waiting) ?? [];
+  // made before its container and taken away after it: without a folder nobody has it, though its worker lives
+  if (mark !== undefined) return names.includes(waiting) && lives(mark);
   // a helper that deletes files runs for a moment and is removed by who made it
   return container.State === 'running' || container.State === 'created';
 }

@@ -163,7 +163,8 @@ export class WaitingContainers {
       await container.start();
       return { container, files, name };
     } catch (error) {
-      if (container !== null) await container.remove({ force: true, v: true });
+      // one that cannot be removed now has no folder any more: the sweep takes it away
+      await container?.remove({ force: true, v: true }).catch(() => undefined);
       await removeControlFiles(files);
       throw error;
     }

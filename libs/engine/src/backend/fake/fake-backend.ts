@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { PhaseFailure } from '#core/errors.js';
+import { Fault, PhaseFailure } from '#core/errors.js';
 import {
   Backend,
   Sandbox,
@@ -42,6 +42,7 @@ export class FakeBackend extends Backend {
   }
 
   async prepareImage(request: ImageRequest): Promise<ImageInfo> {
+    this.mustAnswer();
     if (request.image === 'fake:missing') {
       throw new PhaseFailure(
         'BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE',
@@ -66,6 +67,7 @@ export class FakeBackend extends Backend {
 
   /** Only what this object made: the processes of another are nobody's to find. */
   async adopt(owner: { buildId: string; attempt: number }): Promise<Sandbox | null> {
+    this.mustAnswer();
     return this.sandboxes.get(`${owner.buildId}-${owner.attempt}`) ?? null;
   }
 
@@ -90,6 +92,10 @@ export class FakeBackend extends Backend {
       swept += 1;
     }
     return swept;
+  }
+
+  private mustAnswer(): void {
+    if (!this.healthy) throw new Fault('DOCKER_UNAVAILABLE', 'nobody answers', { retryable: true });
   }
 
   /** Ends everything; for the end of a test. */

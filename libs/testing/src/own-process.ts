@@ -1,4 +1,4 @@
-// A program of the suite's own that it may kill, stop and start again. Nothing starts it again by itself.
+// A program of a test's own that it may kill, stop and start again. Nothing starts it again by itself.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,8 @@ export interface Program {
   name: string;
   command: string;
   args: readonly string[];
+  /** In a process group of its own: Ctrl-C on the terminal is not for it, and what it leaves behind goes with it. */
+  apart: boolean;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   uid?: number;
@@ -38,12 +40,12 @@ export class OwnProcess {
     );
   }
 
-  /** In a process group of its own. Resolves when it runs. Errors: the system's when it cannot be started. */
+  /** Resolves when it runs. Errors: the system's when it cannot be started. */
   static async start(program: Program): Promise<OwnProcess> {
-    const { command, args, env, cwd, uid, gid, input, logFile } = program;
+    const { command, args, apart, env, cwd, uid, gid, input, logFile } = program;
     const log = openSync(logFile, 'a', 0o600);
     const stdin = input === undefined ? 'ignore' : 'pipe';
-    const child = spawn(command, args, { env, cwd, uid, gid, detached: true, stdio: [stdin, log, log] });
+    const child = spawn(command, args, { env, cwd, uid, gid, detached: apart, stdio: [stdin, log, log] });
     closeSync(log);
     const started = new OwnProcess(program, child);
     await new Promise<void>((resolve, reject) => {
@@ -68,12 +70,13 @@ export class OwnProcess {
     this.child.kill(signal);
   }
 
-  /** Sends the signal, and SIGKILL to its whole group after `graceMs`. Resolves when it is gone. */
+  /** Sends the signal, and SIGKILL after `graceMs`. Resolves when it is gone. */
   async stop(signal: NodeJS.Signals, graceMs: number): Promise<Ended> {
     this.signal(signal);
     const late = sleep(graceMs, 'late' as const, { ref: false });
     if ((await Promise.race([this.ended, late])) === 'late') this.signal('SIGKILL');
     const ended = await this.ended;
+    if (!this.program.apart) return ended;
     try {
       process.kill(-this.pid, 'SIGKILL'); // what it left in its group
     } catch {
