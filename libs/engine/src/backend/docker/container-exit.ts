@@ -15,11 +15,12 @@ export const ENGINE_AWAY_MS = 120_000;
 /**
  * Resolves when `container` has ended. The engine's event of a good end comes some 60 ms before its answer to who waits, which
  * takes the container's network down first; anything else than a good end is told by the answer.
- * Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE.
+ * Errors: Fault SANDBOX_LOST; DOCKER_UNAVAILABLE, also when `events` is closed before: nobody looks at the container any more.
  */
 export function exitOf(container: Docker.Container, events: EngineEvents): Promise<ExitState> {
   return new Promise((resolve, reject) => {
     let outOfMemory = false;
+    const over = new AbortController();
     const stop = events.listen({
       outOfMemory: (id) => {
         outOfMemory ||= id === container.id;
@@ -27,27 +28,32 @@ export function exitOf(container: Docker.Container, events: EngineEvents): Promi
       died: (id, exitCode) => {
         if (id === container.id && exitCode === 0 && !outOfMemory) resolve({ exitCode, outOfMemory, error: '' });
       },
+      closed: () => over.abort(new Fault('DOCKER_UNAVAILABLE', 'The build container is no longer looked at from here')),
     });
-    awaitExit(container).then(resolve, reject).finally(stop);
+    awaitExit(container, over.signal).then(resolve, reject).finally(stop);
   });
 }
 
-/** The engine may be restarted while the container lives on (live-restore): ask again until it answers. */
-async function awaitExit(container: Docker.Container): Promise<ExitState> {
+/**
+ * The engine may be restarted while the container lives on (live-restore): ask again until it answers.
+ * Errors: as `exitOf`; the signal's reason.
+ */
+async function awaitExit(container: Docker.Container, signal: AbortSignal): Promise<ExitState> {
   let awaySince: number | null = null;
   for (;;) {
     try {
-      await ended(container);
+      await ended(container, signal);
       const { State } = await container.inspect();
       return { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
     } catch (error) {
+      signal.throwIfAborted();
       if (statusOf(error) === 404)
         throw new Fault('SANDBOX_LOST', 'The build container was removed while it ran', { cause: error });
       awaySince ??= Date.now();
       if (!isUnreachable(error) && statusOf(error) !== undefined)
         throw engineFault(error, 'waiting for the build container');
       if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
-      await sleep(500);
+      await sleep(500, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }
@@ -56,8 +62,11 @@ async function awaitExit(container: Docker.Container): Promise<ExitState> {
  * An answer to `wait` that an engine's death cuts short never ends for dockerode, so the container is looked at now and then
  * too. Errors: what either throws first.
  */
-async function ended(container: Docker.Container): Promise<void> {
+async function ended(container: Docker.Container, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const over = new AbortController();
+  const end = (): void => over.abort();
+  signal.addEventListener('abort', end);
   const looking = async (): Promise<void> => {
     for (;;) {
       await sleep(LOOK_MS, undefined, { signal: over.signal });
@@ -68,6 +77,7 @@ async function ended(container: Docker.Container): Promise<void> {
   try {
     await Promise.race([container.wait({ abortSignal: over.signal }), looking()]);
   } finally {
+    signal.removeEventListener('abort', end);
     over.abort();
   }
 }
