@@ -17,7 +17,11 @@ export const ENGINE_AWAY_MS = 120_000;
  * takes the container's network down first; anything else than a good end is told by the answer.
  * Errors: Fault SANDBOX_LOST; DOCKER_UNAVAILABLE, also when `events` is closed before: nobody looks at the container any more.
  */
-export function exitOf(container: Docker.Container, events: EngineEvents): Promise<ExitState> {
+export function exitOf(
+  container: Docker.Container,
+  events: EngineEvents,
+  { now = Date.now, lookMs = LOOK_MS } = {},
+): Promise<ExitState> {
   return new Promise((resolve, reject) => {
     let outOfMemory = false;
     const over = new AbortController();
@@ -30,29 +34,40 @@ export function exitOf(container: Docker.Container, events: EngineEvents): Promi
       },
       closed: () => over.abort(new Fault('DOCKER_UNAVAILABLE', 'The build container is no longer looked at from here')),
     });
-    awaitExit(container, over.signal).then(resolve, reject).finally(stop);
+    awaitExit(container, { signal: over.signal, now, lookMs }).then(resolve, reject).finally(stop);
   });
 }
 
+interface Watch {
+  signal: AbortSignal;
+  now: () => number;
+  lookMs: number;
+}
+
 /**
- * The engine may be restarted while the container lives on (live-restore): ask again until it answers.
+ * The engine may be restarted while the container lives on (live-restore): ask again until it answers. Each time that it is
+ * away counts by itself.
  * Errors: as `exitOf`; the signal's reason.
  */
-async function awaitExit(container: Docker.Container, signal: AbortSignal): Promise<ExitState> {
+async function awaitExit(container: Docker.Container, how: Watch): Promise<ExitState> {
+  const { signal, now } = how;
   let awaySince: number | null = null;
+  const answered = (): void => {
+    awaySince = null;
+  };
   for (;;) {
     try {
-      await ended(container, signal);
+      await ended(container, how, answered);
       const { State } = await container.inspect();
       return { exitCode: State.ExitCode, outOfMemory: State.OOMKilled, error: State.Error };
     } catch (error) {
       signal.throwIfAborted();
       if (statusOf(error) === 404)
         throw new Fault('SANDBOX_LOST', 'The build container was removed while it ran', { cause: error });
-      awaySince ??= Date.now();
+      awaySince ??= now();
       if (!isUnreachable(error) && statusOf(error) !== undefined)
         throw engineFault(error, 'waiting for the build container');
-      if (Date.now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
+      if (now() - awaySince > ENGINE_AWAY_MS) throw engineFault(error, 'waiting for the build container');
       await sleep(500, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
@@ -60,17 +75,18 @@ async function awaitExit(container: Docker.Container, signal: AbortSignal): Prom
 
 /**
  * An answer to `wait` that an engine's death cuts short never ends for dockerode, so the container is looked at now and then
- * too. Errors: what either throws first.
+ * too; `answered` is told of each look. Errors: what either throws first.
  */
-async function ended(container: Docker.Container, signal: AbortSignal): Promise<void> {
+async function ended(container: Docker.Container, { signal, lookMs }: Watch, answered: () => void): Promise<void> {
   signal.throwIfAborted();
   const over = new AbortController();
   const end = (): void => over.abort();
   signal.addEventListener('abort', end);
   const looking = async (): Promise<void> => {
     for (;;) {
-      await sleep(LOOK_MS, undefined, { signal: over.signal });
+      await sleep(lookMs, undefined, { signal: over.signal });
       const { Status } = (await container.inspect()).State;
+      answered();
       if (Status === 'exited' || Status === 'dead') return;
     }
   };
