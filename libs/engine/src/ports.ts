@@ -24,8 +24,11 @@ export abstract class LogSink {
   abstract append(chunks: readonly LogChunk[]): Promise<void>;
   /** The log is whole: no chunk follows. */
   abstract seal(seal: LogSeal): Promise<void>;
-  /** Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. */
-  abstract stored(): Promise<{ stored: StoredLog; hash: Hash }>;
+  /**
+   * Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. `sealed`: no
+   * chunk may follow.
+   */
+  abstract stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }>;
 }
 
 /** Makes what is kept on the worker's disk unreadable and unchangeable there. */

@@ -20,7 +20,7 @@ import {
 } from '#core/phase.js';
 import { PHASE_STATUS_OF, transition, type BuildState, type PhaseEvent } from '#core/transitions.js';
 import type { BuildRequest, BuildRun } from './build-run.js';
-import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
+import { LogPipeline } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
 import { buildspecFailure, downloadSource } from './phases/download-source.js';
 import { checkDisks, withDisks } from './phases/full-disk.js';
@@ -28,9 +28,9 @@ import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
 import { PhaseNotes } from './phase-notes.js';
-import type { RunPorts } from './ports.js';
+import { LogSink, type RunPorts } from './ports.js';
 import { keepRecord } from './run-record.js';
-import { takeUp } from './take-up.js';
+import { takeUp, type OpenLog } from './take-up.js';
 
 /** How long the container may take from its script's end to its own. */
 const SCRIPT_EXIT_MS = 5_000;
@@ -66,9 +66,9 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     () => stop.abort(new Interrupt('timeout')),
     () => undefined, // the build ended before
   );
-  const openLog = (more: Pick<LogPipelineOptions, 'startAt'>): LogPipeline =>
+  const openLog: OpenLog = ({ sealed = false, ...more }) =>
     new LogPipeline({
-      sink: ports.log,
+      sink: sealed ? new SealedLog() : ports.log,
       clock: ports.clock,
       limits: request.logLimits,
       ...more,
@@ -118,7 +118,16 @@ interface Standing {
 }
 const BEGINNING: Standing = { state: { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false }, since: null };
 
-async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof takeUp>[2]): Promise<RunEnd> {
+/** In place of a log whose worker died between its seal and the status: the status is all that is missing. */
+class SealedLog extends LogSink {
+  async append(): Promise<void> {}
+  async seal(): Promise<void> {}
+  stored(): never {
+    throw new Error('a sealed log is not taken up again');
+  }
+}
+
+async function goOn(run: BuildRun, adopted: Standing, openLog: OpenLog): Promise<RunEnd> {
   try {
     const found = await takeUp(run, adopted.state.phase, openLog);
     if (found === 'not-started') return await notStarted(run);

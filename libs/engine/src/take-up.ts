@@ -1,16 +1,18 @@
 // A run that another worker began is taken up where it stands. Called by run-build.ts.
 import { COMPUTE_TYPES } from '#core/compute-type.js';
 import { Fault } from '#core/errors.js';
-import type { StoredLog } from '#core/log-line.js';
-import type { Hash } from 'node:crypto';
 import type { PhaseType } from '#core/phase.js';
 import type { BuildRun } from './build-run.js';
-import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
+import type { LogPipeline, LogPipelineOptions } from './logs/pipeline.js';
 import { watchScript } from './phases/script-output.js';
+import type { LogSink } from './ports.js';
 import { readRecord, type RunRecord } from './run-record.js';
 
 /** A script that was handed over says so within this time. */
 const STARTED_SEEN_MS = 2_000;
+
+/** `sealed`: what is said again belongs to a log that is whole already, and goes nowhere. */
+export type OpenLog = (more: Pick<LogPipelineOptions, 'startAt'> & { sealed?: boolean }) => LogPipeline;
 
 /**
  * Finds the sandbox and what was kept of the run, and opens its log behind what is stored.
@@ -21,11 +23,11 @@ const STARTED_SEEN_MS = 2_000;
 export async function takeUp(
   run: BuildRun,
   phase: PhaseType,
-  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
+  openLog: OpenLog,
 ): Promise<'gone' | 'not-started' | 'going-on'> {
   const { lease, build } = run.request;
-  const { stored, hash } = await run.ports.log.stored();
-  run.log = openLog({ startAt: { stored, hash, lost: null } });
+  const log = await run.ports.log.stored();
+  run.log = openLog({ startAt: { ...log, lost: null }, sealed: log.sealed });
   run.sandbox = await run.ports.backend.adopt({
     buildId: lease.buildId,
     attempt: lease.attempt,
@@ -37,21 +39,20 @@ export async function takeUp(
   // asked only where it may be: later the events file is the build's to change, and tells nothing of its beginning
   if (mayBeUnstarted && (record === null || !(await hasStarted(run)))) return 'not-started';
   if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
-  goOn(run, record, openLog, stored, hash);
+  goOn(run, record, openLog, log);
   return 'going-on';
 }
 
 function goOn(
   run: BuildRun,
   record: RunRecord,
-  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
-  stored: StoredLog,
-  hash: Hash,
+  openLog: OpenLog,
+  { stored, hash, sealed }: Awaited<ReturnType<LogSink['stored']>>,
 ): void {
   if (stored.source?.part === 'head' && record.lost !== null)
     throw new Fault('INTERNAL', 'the record of the run tells of a log over its limit, the stored log does not');
   const lost = stored.source?.part === 'full' ? record.lost : null;
-  run.log = openLog({ startAt: { stored, hash, lost } });
+  run.log = openLog({ startAt: { stored, hash, lost }, sealed });
   run.log.addSecrets(record.secrets);
   run.source = record.source;
   run.cacheUse = record.cacheUse;

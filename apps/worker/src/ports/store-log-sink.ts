@@ -39,7 +39,7 @@ export class StoreLogSink extends LogSink {
     return whileAway(this.clock, this.awayMs, () => this.logs.seal(this.lease, seal));
   }
 
-  stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+  stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }> {
     return whileAway(this.clock, this.awayMs, () => this.logs.stored(this.lease));
   }
 }
