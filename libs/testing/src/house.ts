@@ -13,7 +13,7 @@ import { messageOf } from '#core/errors.js';
 import { FakeBackend } from '#engine/backend/fake/fake-backend.js';
 import { SILENT } from '#observe/logger.js';
 import { Database } from '#store/database.js';
-import { newTestDatabase } from './database.js';
+import { newTestDatabase, type TestDatabase } from './database.js';
 import { containersLeft, containersOf } from './docker-leaks.js';
 import { newGitHost, type GitHost } from './git-host.js';
 import { HouseClient } from './house-client.js';
@@ -32,6 +32,8 @@ export interface HouseOptions {
   slots?: number;
   /** KILNYARD_* variables over the scenarios' own. */
   settings?: Record<string, string>;
+  /** A migrated one in place of a clone in the tests' server; the house ends it. */
+  database?: TestDatabase;
 }
 
 export class House {
@@ -60,7 +62,7 @@ export class House {
       throw new Error(
         'KILNYARD_TEST_REDIS_URL is not set: expected the URL of a Redis. Run `npm test`, which starts one.',
       );
-    const test = await newTestDatabase();
+    const test = options.database ?? (await newTestDatabase());
     const env = { ...scenarioSettings(await mkdtemp(join(tmpdir(), 'kilnyard-house-')), slots), ...settings };
     env['KILNYARD_DATABASE_URL'] = test.url;
     env['KILNYARD_REDIS_URL'] ??= redis;
