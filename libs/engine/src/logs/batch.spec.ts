@@ -201,8 +201,11 @@ describe('Batch', () => {
       sink.appending = 0;
       throw fault;
     };
+    const heard: unknown[] = [];
+    batch = new Batch({ sink, clock, flushMs: 100, onFailure: (error) => heard.push(error) });
     add(block('one\n'));
     await settled();
+    expect(heard).toEqual([fault]);
     expect(() => batch.add(block('two\n'), clock.now())).toThrow(fault);
     await expect(batch.room()).rejects.toBe(fault);
     await expect(batch.end()).rejects.toBe(fault);

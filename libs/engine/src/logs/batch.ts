@@ -44,6 +44,8 @@ export interface BatchOptions {
   sourceAfter?: (place: SourcePlace) => SourcePoint | null;
   /** Called when a chunk and all before it are stored; not for each, when several are stored at once. */
   onStored?: (chunk: LogChunk) => void;
+  /** Told the sink's error at once: nobody may call for long. */
+  onFailure?: (error: unknown) => void;
 }
 
 /** The end of a block in what is made of the container's output. */
@@ -68,6 +70,7 @@ export class Batch {
   readonly #onFree: () => void;
   readonly #sourceAfter: (place: SourcePlace) => SourcePoint | null;
   readonly #onStored: (chunk: LogChunk) => void;
+  readonly #onFailure: (error: unknown) => void;
   #place: SourcePlace = { made: 0, part: 'head' };
   readonly #hash: Hash;
   readonly #gathering = new ChunkBuilder();
@@ -92,6 +95,7 @@ export class Batch {
     this.#onFree = options.onFree ?? (() => {});
     this.#sourceAfter = options.sourceAfter ?? (() => null);
     this.#onStored = options.onStored ?? (() => {});
+    this.#onFailure = options.onFailure ?? (() => {});
     this.#hash = options.startAt?.hash ?? createHash('sha256');
     this.#seq = options.startAt?.seq ?? 0;
     this.#byte = options.startAt?.byte ?? 0;
@@ -176,6 +180,7 @@ export class Batch {
       }
     } catch (error) {
       this.abandon(error);
+      this.#onFailure(error);
     }
     this.#sending = null;
     if (this.#failure === null && this.#gathering.lineCount > 0) this.#onFree();
