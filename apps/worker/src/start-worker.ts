@@ -42,6 +42,7 @@ import { MasterKeySeal } from './ports/master-key-seal.js';
 import { StoreJournal } from './ports/store-journal.js';
 import { StoreLogSink } from './ports/store-log-sink.js';
 import { StoreSecrets } from './ports/store-secrets.js';
+import { whileAway } from './ports/while-away.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
@@ -107,7 +108,12 @@ export async function startWorker(
   const carried = readCarried(settings.worker.workerFleet, settings.worker.workerLabels);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
-  const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
+  const patiently = <T>(work: () => Promise<T>): Promise<T> => whileAway(clock, awayMs, work);
+  const secrets = new StoreSecrets(
+    new ParametersStore(database, masterKey),
+    new SecretsStore(database, masterKey),
+    patiently,
+  );
   const uploads = new UploadsStore(database);
   const workers = new WorkersStore(database);
   const entries = new CacheEntriesStore(database);
@@ -120,7 +126,7 @@ export async function startWorker(
       localPaths: settings.source.sourceLocalPaths,
       secret: (reference) => secrets.secret(reference),
       upload: async (uploadId) => {
-        const upload = await uploads.get(uploadId);
+        const upload = await patiently(() => uploads.get(uploadId));
         return {
           format: archiveFormat(upload.format),
           open: async () => Readable.from(await blobs.get(upload.location)),

@@ -19,7 +19,8 @@ export abstract class LogSink {
   prepare(_chunk: LogChunk): void {}
   /**
    * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable; their bytes are used again then.
-   * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
+   * Errors: Fault LEASE_LOST (stop at once); after the sink's own retries Fault DATABASE_UNAVAILABLE (the build may go on when it is back)
+   * or LOG_APPEND_FAILED.
    */
   abstract append(chunks: readonly LogChunk[]): Promise<void>;
   /** The log is whole: no chunk follows. */

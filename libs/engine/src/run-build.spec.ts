@@ -553,6 +553,80 @@ describe('a run', () => {
     expect(notebook.written.some((line) => line.startsWith('sealed'))).toBe(false);
   }, 30_000);
 
+  describe('whose database takes nothing', () => {
+    const away = new Fault('DATABASE_UNAVAILABLE', 'the database does not answer', { retryable: true });
+    const full = new Fault('STORAGE_FULL', 'Postgres has no disk space left', { retryable: true });
+    const notStored = new Fault('LOG_APPEND_FAILED', 'lines from 7 on could not be stored: no disk space left');
+    const at = (wanted: string, then: () => void): void => {
+      notebook.onPhase = (phase) => {
+        if (phase === wanted) then();
+      };
+    };
+    const mend = (): void => {
+      sink.fail = null;
+      notebook.failApply = null;
+      notebook.onPhase = null;
+    };
+    const goneOn = () => ({ adopted: { state: notebook.state, since: notebook.since } });
+    const counted = 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done';
+
+    it.each([
+      ['its log', () => (sink.fail = away)],
+      ['the end of a phase', () => (notebook.failApply = (phase) => (phase === 'BUILD' ? away : null))],
+    ])(
+      'is left as it is when %s was kept waiting for too long, and goes on when the database is back',
+      async (_, fail) => {
+        at('BUILD', fail);
+        await expect(run(spec([counted, 'echo end']))).rejects.toBe(away);
+        expect(notebook.written.some((line) => line.startsWith('sealed'))).toBe(false);
+        expect(backend.sandboxes.size).toBe(1);
+        mend();
+        expect(await run({}, goneOn())).toBe('SUCCEEDED');
+        const lines = sink.text.split('\n').filter((line) => /^(line \d+|end)$/.test(line));
+        expect(lines).toEqual([...Array.from({ length: 40 }, (_each, index) => `line ${index + 1}`), 'end']);
+        expect(bugs).toEqual([]);
+      },
+      30_000,
+    );
+
+    it('goes back to the queue when that was before a command of it had run', async () => {
+      notebook.failApply = (phase) => (phase === 'DOWNLOAD_SOURCE' ? away : null);
+      notebook.failHandOver = away;
+      await expect(run(spec(['echo never']))).rejects.toBe(away);
+      mend();
+      expect(await run({}, goneOn())).toBe('NOT_STARTED');
+      expect(sink.text).not.toMatch(/^never$/m);
+    }, 30_000);
+
+    it('ends at once when its output cannot be stored, although it prints nothing more', async () => {
+      at('BUILD', () => (sink.fail = notStored));
+      expect(await run(spec(['echo one; sleep 600']))).toBe('FAULT');
+      expect(notebook.contexts[0]).toMatchObject({ message: notStored.message, faultCode: 'LOG_APPEND_FAILED' });
+    }, 30_000);
+
+    it('does not end well without the end of its log', async () => {
+      at('UPLOAD_ARTIFACTS', () => (sink.fail = notStored));
+      expect(await run(spec(['echo one']))).toBe('FAULT');
+      expect(notebook.written.at(-1)).toMatch(/ FAULT$/);
+      expect(notebook.contexts[0]).toMatchObject({ faultCode: 'LOG_APPEND_FAILED' });
+    }, 30_000);
+
+    it('ends with the fault that could not be written down, once it can be', async () => {
+      at('BUILD', () => {
+        sink.fail = notStored;
+        notebook.failApply = () => full;
+      });
+      await expect(run(spec(['echo one; sleep 600']))).rejects.toBe(full);
+      mend();
+      expect(await run({}, goneOn())).toBe('FAULT');
+      expect(notebook.written.at(-1)).toBe('BUILD FAULT');
+      expect(notebook.contexts).toEqual([
+        { statusCode: 'INTERNAL_SERVICE_ERROR', message: notStored.message, faultCode: 'LOG_APPEND_FAILED' },
+      ]);
+      expect(backend.sandboxes.size).toBe(0);
+    }, 30_000);
+  });
+
   it('writes nothing more once its lease has passed on', async () => {
     notebook.failApply = (phase) => (phase === 'PRE_BUILD' ? new Fault('LEASE_LOST', 'gone') : null);
     await expect(run(spec(['sleep 600']))).rejects.toMatchObject({ code: 'LEASE_LOST' });

@@ -73,7 +73,11 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
       limits: request.logLimits,
       ...more,
       onStored: (position) => run.sandbox?.release(position),
-      onLost: (lost) => keepRecord(run, lost),
+      onLost: (lost) => {
+        run.lost = lost;
+        return keepRecord(run);
+      },
+      onFailure: (error) => run.fail(error),
     });
   const run: BuildRun = {
     request,
@@ -88,6 +92,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     script: null,
     outputRead: null,
     outputLost: false,
+    lost: null,
     diskExceeded: null,
     cacheUse: null,
   };
@@ -135,7 +140,7 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: OpenLog): Promise
     if (found === 'gone')
       run.fail(new Fault('SANDBOX_LOST', 'The build container is gone; its worker was lost before'));
   } catch (error) {
-    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    if (isLeftToOthers(error)) throw error;
     run.outputLost = true;
     run.fail(error);
   }
@@ -162,15 +167,26 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     const ended = new Date(Math.min(Math.max(at?.getTime() ?? now.getTime(), began.getTime()), now.getTime()));
     const phase = state.phase;
     const note = { phase, event, contexts, at: ended };
-    if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
-    else {
-      notes.add(note);
-      state = next;
+    try {
+      if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
+      else {
+        notes.add(note);
+        state = next;
+      }
+    } catch (error) {
+      if (outcome.kind === 'fault') await keepFault(run, contexts[0]!);
+      throw error;
     }
     run.ports.observer.phaseEnded?.(phase, PHASE_STATUS_OF[event], ended.getTime() - began.getTime());
     began = ended;
   }
   return isFinal(state.status) ? state.status : 'RETRIED';
+}
+
+/** A fault that cannot be written down, as when it is the database's disk that is full, is told by whoever adopts the build. */
+async function keepFault(run: BuildRun, context: PhaseContext): Promise<void> {
+  if (run.sandbox === null || run.source === null) return; // no command has run: it goes back to the queue
+  await keepRecord(run, context).catch((error: unknown) => run.ports.observer.bug?.(error)); // then the adopter tells what it finds
 }
 
 /**
@@ -225,6 +241,8 @@ async function phaseWork(run: BuildRun, { phase, failing }: BuildState): Promise
       await scriptOver(run);
       return { outcome: await uploadArtifacts(run, !failing) };
     case 'FINALIZING':
+      // its log is a part of the build: without the end of it the build has not gone well
+      await run.log.flush();
       return { outcome: { kind: 'succeeded' } };
     default:
       throw new Error(`a worker has no work in phase ${phase}`);
@@ -265,7 +283,15 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */
+/**
+ * Behind these the build goes on without this run: it is another worker's, or the database was away for longer than a build waits, and
+ * whoever adopts it when that is back finds container and output as they are.
+ */
+function isLeftToOthers(error: unknown): boolean {
+  return error instanceof Fault && (error.code === 'LEASE_LOST' || error.code === 'DATABASE_UNAVAILABLE');
+}
+
+/** Everything thrown in a phase, as one of the five ends. Errors: those that leave the build to others go on up. */
 async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> {
   // first cause wins: what broke because of an interrupt is that interrupt
   const error = await withDisks(run, run.signal.aborted ? run.signal.reason : thrown);
@@ -278,7 +304,7 @@ async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> 
         : new PhaseFailure('CLIENT_ERROR', error.message),
     );
   }
-  if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+  if (isLeftToOthers(error)) throw error;
   if (!(error instanceof KilnyardError)) run.ports.observer.bug?.(error);
   const faultCode = error instanceof Fault ? error.code : 'INTERNAL';
   return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error), faultCode } };
@@ -350,7 +376,7 @@ async function endLog(run: BuildRun): Promise<void> {
   try {
     await run.log.end(run.outputLost);
   } catch (error) {
-    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    if (isLeftToOthers(error)) throw error;
     run.ports.observer.bug?.(error);
   }
 }

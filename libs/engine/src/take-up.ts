@@ -1,7 +1,7 @@
 // A run that another worker began is taken up where it stands. Called by run-build.ts.
 import { COMPUTE_TYPES } from '#core/compute-type.js';
-import { Fault } from '#core/errors.js';
-import type { PhaseType } from '#core/phase.js';
+import { FAULT_CODES, Fault } from '#core/errors.js';
+import type { PhaseContext, PhaseType } from '#core/phase.js';
 import type { BuildRun } from './build-run.js';
 import type { LogPipeline, LogPipelineOptions } from './logs/pipeline.js';
 import { watchScript } from './phases/script-output.js';
@@ -40,6 +40,7 @@ export async function takeUp(
   if (mayBeUnstarted && (record === null || !(await hasStarted(run)))) return 'not-started';
   if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
   goOn(run, record, openLog, log);
+  if (record.fault !== null) run.fail(toFault(record.fault));
   return 'going-on';
 }
 
@@ -53,10 +54,17 @@ function goOn(
     throw new Fault('INTERNAL', 'the record of the run tells of a log over its limit, the stored log does not');
   const lost = stored.source?.part === 'full' ? record.lost : null;
   run.log = openLog({ startAt: { stored, hash, lost }, sealed });
+  run.lost = record.lost;
   run.log.addSecrets(record.secrets);
   run.source = record.source;
   run.cacheUse = record.cacheUse;
   watchScript(run);
+}
+
+/** What ended the build before could not be written then; it does not count again what became of the container since. */
+function toFault({ message, faultCode }: PhaseContext): Fault {
+  const code = FAULT_CODES.find((one) => one === faultCode) ?? 'INTERNAL';
+  return new Fault(code, message);
 }
 
 /** Its first event tells. A script that was not wholly handed over never says it, and nothing of it runs. */
