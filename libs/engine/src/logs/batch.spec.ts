@@ -212,6 +212,23 @@ describe('Batch', () => {
     expect(sink.chunks).toEqual([]);
   });
 
+  it('sends nothing of what was gathered beside a failed append: there would be a hole before it', async () => {
+    let fail = (_error: Error) => {};
+    sink.hold = () => new Promise((_resolve, reject) => (fail = reject));
+    add(block('one\n'));
+    await settled();
+    add(block('two\n'));
+    fail(new Fault('LOG_APPEND_FAILED', 'the store is gone'));
+    await settled();
+    sink.appending = 0;
+    sink.hold = async () => {};
+    expect(batch.dueAt).toBeNull();
+    await clock.advance(1_000);
+    batch.settle(clock.now());
+    await settled();
+    expect(sink.chunks).toEqual([]);
+  });
+
   it('lets a waiting writer go when the sink fails', async () => {
     let fail = (_error: Error) => {};
     sink.hold = () => new Promise((_resolve, reject) => (fail = reject));

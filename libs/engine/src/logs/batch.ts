@@ -110,9 +110,9 @@ export class Batch {
     this.#place = place;
   }
 
-  /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree). */
+  /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree), and after an error. */
   get dueAt(): number | null {
-    if (this.#gathering.lineCount === 0 || this.#sending !== null) return null;
+    if (this.#gathering.lineCount === 0 || this.#sending !== null || this.#failure !== null) return null;
     if (this.#urgent && this.#credit >= 1) return this.#gatheringSince;
     return Math.max(this.#gatheringSince, this.#lastClosedAt + this.#flushMs);
   }
