@@ -74,6 +74,8 @@ const SEEN_MS = 15_000;
 
 export interface RunningWorker {
   readonly id: WorkerId;
+  /** Builds that it runs now. */
+  readonly running: number;
   /**
    * Takes no more builds. Running ones get `graceMs` to end, then they are left for another worker of this host; where one is there
    * already, they pass to it at once. Resolves when all is closed. A second call leaves them now.
@@ -301,6 +303,9 @@ export async function startWorker(
   };
   return {
     id,
+    get running() {
+      return turns.running;
+    },
     close: (graceMs = settings.worker.drainGraceMs) => {
       if (closing !== null) turns.handOverAll();
       closing ??= close(graceMs);
