@@ -81,8 +81,6 @@ async function jest(suite, env) {
     '--json',
     `--outputFile=${report}`,
     '--passWithNoTests',
-    // a backend that a spec of the engine left open goes on listening to the engine's events, and would keep jest for ever
-    ...(suite === 'docker' ? ['--forceExit'] : []),
   ];
   const exitCode = await runShown(
     [process.execPath, '--no-warnings', bin('jest', 'jest'), ...flags, '--', ...patterns],

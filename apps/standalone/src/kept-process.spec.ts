@@ -1,5 +1,5 @@
 // Real small processes: what is kept is started again, and nothing is left when it is stopped.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,6 +70,36 @@ describe('a kept process', () => {
     process.kill(first, 'SIGKILL');
     await until(() => kept.running && kept.pid !== first);
     expect(said[0]).toContain('thing ended by SIGKILL; starting it again in 0.5 s');
+  });
+
+  it('is started once again, and no more, when the list of processes cannot be written', async () => {
+    const lists = join(folder, 'lists');
+    await mkdir(lists);
+    table = new ProcessTable(join(lists, 'processes.json'));
+    const said: string[] = [];
+    const kept = await keep(
+      `require('node:fs').appendFileSync('${folder}/pids', process.pid + '\\n'); ${WAIT}`,
+      {},
+      said,
+    );
+    const pids = async (): Promise<number[]> =>
+      (await readFile(join(folder, 'pids'), 'utf8')).trim().split('\n').map(Number);
+    await until(() => isUp(kept));
+    await rm(lists, { recursive: true });
+    process.kill(kept.pid!, 'SIGKILL');
+    await until(async () => (await pids()).length === 2);
+    await until(() => said.some((line) => line.startsWith('the list of started processes cannot be written')));
+    expect(kept.running).toBe(true);
+    // what could not be written is written with what comes next
+    await mkdir(lists);
+    await table.add('another', process.pid);
+    expect(JSON.parse(await readFile(join(lists, 'processes.json'), 'utf8'))).toMatchObject([
+      { name: 'thing', pid: kept.pid },
+      { name: 'another' },
+    ]);
+    await kept.stop();
+    for (const pid of await pids()) expect(startTimeOf(pid)).toBeUndefined();
+    expect(await pids()).toHaveLength(2);
   });
 
   it('reads its input from standard input', async () => {

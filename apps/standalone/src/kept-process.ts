@@ -81,14 +81,14 @@ export class KeptProcess {
     }
     await this.ended;
     killGroup(this.child?.pid, 'SIGKILL'); // what it left in its group
-    await this.table.remove(this.program.name);
+    await this.list(() => this.table.remove(this.program.name));
   }
 
   /** Stops looking after it and leaves it running: somebody else still uses it. */
   async letLive(): Promise<void> {
     this.stopping.abort();
     this.child?.unref();
-    await this.table.remove(this.program.name);
+    await this.list(() => this.table.remove(this.program.name));
   }
 
   private async spawn(): Promise<void> {
@@ -107,7 +107,17 @@ export class KeptProcess {
     child.once('exit', (code, signal) => void this.onExit(code, signal));
     child.stdin?.on('error', () => undefined); // it died before it read its input: its exit tells
     child.stdin?.end(input);
-    if (child.pid !== undefined) await this.table.add(this.program.name, child.pid);
+    const { pid } = child;
+    if (pid !== undefined) await this.list(() => this.table.add(this.program.name, pid));
+  }
+
+  /** A program runs, or has ended, whether or not that can be written down: the disk may be full, which is when Postgres dies. */
+  private async list(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      this.say(`the list of started processes cannot be written: ${(error as Error).message}`);
+    }
   }
 
   private async onExit(code: number | null, signal: NodeJS.Signals | null): Promise<void> {

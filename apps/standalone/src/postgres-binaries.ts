@@ -66,6 +66,8 @@ export async function homeFor(folder: string, user: ServerUser | undefined, say:
   const mark = createHash('sha256').update(folder).digest('hex').slice(0, 12);
   const home = join(SYSTEM_HOME, `${basename(dirname(folder)) || 'root'}-${mark}`);
   await mkdir(home, { recursive: true });
+  // an engine of ours that came first has made it closed to others, as the way to its own folder
+  await chmod(SYSTEM_HOME, ((await stat(SYSTEM_HOME)).mode & 0o777) | 0o011);
   await chown(home, 0, user.gid);
   await chmod(home, 0o710);
   say(`the user postgres cannot enter ${dirname(folder)}: the database lies in ${home}`);

@@ -31,7 +31,7 @@ export function isAlive(known: Pick<KnownProcess, 'pid' | 'startTime'>): boolean
   return startTimeOf(known.pid) === known.startTime;
 }
 
-/** The list in `processes.json`. Writes are serialised. */
+/** The list in `processes.json`. Writes are serialised; one that fails rejects, and the next one writes all of it again. */
 export class ProcessTable {
   private readonly known = new Map<string, KnownProcess>();
   private writing: Promise<void> = Promise.resolve();
@@ -51,8 +51,9 @@ export class ProcessTable {
 
   private write(): Promise<void> {
     const text = `${JSON.stringify([...this.known.values()])}\n`;
-    this.writing = this.writing.then(() => writePrivate(this.file, text));
-    return this.writing;
+    const written = this.writing.then(() => writePrivate(this.file, text));
+    this.writing = written.catch(() => undefined); // told to who asked for it
+    return written;
   }
 }
 

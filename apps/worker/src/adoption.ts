@@ -1,5 +1,5 @@
 // Finds running builds of this Docker host that nobody looks after any more, and goes on with them.
-import { Fault } from '#core/errors.js';
+import { isDatabaseTrouble } from '#core/errors.js';
 import type { ClaimedBuild } from '#core/build.js';
 import type { WorkerId } from '#core/ids.js';
 import type { Logger } from '#observe/logger.js';
@@ -71,7 +71,7 @@ export class Adoption {
         await this.consider(held);
       }
     } catch (error) {
-      if (error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE') this.troubleAt = performance.now();
+      if (isDatabaseTrouble(error)) this.troubleAt = performance.now();
       logger.warn('running builds of this host could not be looked over', { error });
     }
   }

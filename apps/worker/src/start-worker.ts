@@ -43,6 +43,7 @@ import { MasterKeySeal } from './ports/master-key-seal.js';
 import { StoreJournal } from './ports/store-journal.js';
 import { StoreLogSink } from './ports/store-log-sink.js';
 import { StoreSecrets } from './ports/store-secrets.js';
+import { whileAway } from './ports/while-away.js';
 import { WorkerSource } from './ports/worker-source.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
@@ -74,6 +75,8 @@ const SEEN_MS = 15_000;
 
 export interface RunningWorker {
   readonly id: WorkerId;
+  /** Builds that it runs now. */
+  readonly running: number;
   /**
    * Takes no more builds. Running ones get `graceMs` to end, then they are left for another worker of this host; where one is there
    * already, they pass to it at once. Resolves when all is closed, or LEAVE_MS after the grace, when a database, queue or engine that
@@ -109,7 +112,12 @@ export async function startWorker(
   const carried = readCarried(settings.worker.workerFleet, settings.worker.workerLabels);
   const clock = over.clock ?? new SystemClock();
   const metrics = new Metrics({ process: true });
-  const secrets = new StoreSecrets(new ParametersStore(database, masterKey), new SecretsStore(database, masterKey));
+  const patiently = <T>(work: () => Promise<T>): Promise<T> => whileAway(clock, awayMs, work);
+  const secrets = new StoreSecrets(
+    new ParametersStore(database, masterKey),
+    new SecretsStore(database, masterKey),
+    patiently,
+  );
   const uploads = new UploadsStore(database);
   const workers = new WorkersStore(database);
   const entries = new CacheEntriesStore(database);
@@ -122,7 +130,7 @@ export async function startWorker(
       localPaths: settings.source.sourceLocalPaths,
       secret: (reference) => secrets.secret(reference),
       upload: async (uploadId) => {
-        const upload = await uploads.get(uploadId);
+        const upload = await patiently(() => uploads.get(uploadId));
         return {
           format: archiveFormat(upload.format),
           open: async () => Readable.from(await blobs.get(upload.location)),
@@ -304,7 +312,13 @@ export async function startWorker(
       return liveness.close();
     },
   });
-  return { id, close: (graceMs = settings.worker.drainGraceMs) => leave.within(graceMs) };
+  return {
+    id,
+    get running() {
+      return turns.running;
+    },
+    close: (graceMs = settings.worker.drainGraceMs) => leave.within(graceMs),
+  };
 }
 
 function archiveFormat(format: string): 'zip' | 'tar.gz' {

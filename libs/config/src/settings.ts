@@ -147,7 +147,8 @@ export const SECTIONS = {
     DATABASE_AWAY_MS: {
       schema: whole(1_000, 86_400_000),
       default: '900000',
-      about: 'How long a running build waits for a database that does not answer before its worker lets it go.',
+      about:
+        'How long a running build waits for a database that takes nothing: away for longer, its worker lets it go; full for longer, it ends FAULT.',
     },
     SWEEP_MS: { schema: whole(500, 600_000), default: '5000', about: 'How often queue and leases are looked over.' },
     DISK_CHECK_MS: {

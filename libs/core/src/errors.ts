@@ -144,6 +144,14 @@ export function isNoSpace(thrown: unknown): boolean {
   );
 }
 
+/** Whether the database took nothing just now: it is away, or its disk is full. Either passes, and neither is a build's or a worker's doing. */
+export function isDatabaseTrouble(thrown: unknown): thrown is Fault {
+  if (!(thrown instanceof Fault)) return false;
+  return (
+    thrown.code === 'DATABASE_UNAVAILABLE' || (thrown.code === 'STORAGE_FULL' && thrown.details['disk'] === 'database')
+  );
+}
+
 /** The text of anything thrown, for a message or a log field. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

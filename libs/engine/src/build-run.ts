@@ -2,7 +2,7 @@
 import type { Build, CacheUse, Lease } from '#core/build.js';
 import type { BuildPlan } from '#buildspec/plan.js';
 import type { Sandbox } from './backend/backend.js';
-import type { LogLimits, LogPipeline } from './logs/pipeline.js';
+import type { LogLimits, LogPipeline, LostBefore } from './logs/pipeline.js';
 import type { BuildState } from '#core/transitions.js';
 import type { RunPorts } from './ports.js';
 import type { PhaseNotes } from './phase-notes.js';
@@ -50,6 +50,8 @@ export interface BuildRun {
   outputRead: Promise<void> | null;
   /** Some of the container's output is gone before it was read. */
   outputLost: boolean;
+  /** Of a log over its limit: what is lost of it so far. */
+  lost: LostBefore | null;
   /** Why the build was ended for want of disk. */
   diskExceeded: string | null;
   cacheUse: CacheUse | null;

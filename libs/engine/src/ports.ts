@@ -19,13 +19,17 @@ export abstract class LogSink {
   prepare(_chunk: LogChunk): void {}
   /**
    * Stores chunks that follow each other, in order, one call at a time. Resolves when they are durable; their bytes are used again then.
-   * Errors: Fault LEASE_LOST (stop at once), Fault LOG_APPEND_FAILED (after the sink's own retries).
+   * Errors: Fault LEASE_LOST (stop at once); after the sink's own retries Fault DATABASE_UNAVAILABLE (the build may go on when it is back)
+   * or LOG_APPEND_FAILED.
    */
   abstract append(chunks: readonly LogChunk[]): Promise<void>;
   /** The log is whole: no chunk follows. */
   abstract seal(seal: LogSeal): Promise<void>;
-  /** Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. */
-  abstract stored(): Promise<{ stored: StoredLog; hash: Hash }>;
+  /**
+   * Where the stored log of this attempt ends, and a SHA-256 that has read all of it: for a worker that goes on with it. `sealed`: no
+   * chunk may follow.
+   */
+  abstract stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }>;
 }
 
 /** Makes what is kept on the worker's disk unreadable and unchangeable there. */

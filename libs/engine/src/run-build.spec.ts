@@ -42,8 +42,11 @@ class Notebook extends BuildJournal {
   retries = false;
   failApply: ((phase: string) => Error | null) | null = null;
   onPhase: ((phase: string) => void) | null = null;
+  /** Awaited before the end of each phase is written. */
+  hold: ((phase: string) => Promise<void>) | null = null;
 
   async apply(event: TransitionEvent, contexts: PhaseContext[]): Promise<BuildState> {
+    await this.hold?.(this.state.phase);
     const failure = this.failApply?.(this.state.phase);
     if (failure) throw failure;
     this.written.push(`${this.state.phase} ${event}`);
@@ -71,24 +74,33 @@ class Notebook extends BuildJournal {
 class Sink extends LogSink {
   readonly chunks: LogChunk[] = [];
   fail: Error | null = null;
+  onSeal: (() => void) | null = null;
+  private sealed = false;
   constructor(private readonly notebook: Notebook) {
     super();
   }
   async append(chunks: readonly LogChunk[]): Promise<void> {
     if (this.fail) throw this.fail;
+    if (this.sealed) throw new Error('expected no append after the seal');
     for (const chunk of chunks) this.chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
   }
   async seal(seal: LogSeal): Promise<void> {
+    if (this.sealed) throw new Error('expected one seal');
+    const end = (await this.stored()).stored;
+    expect([seal.lineCount, seal.byteCount]).toEqual([end.seq, end.byte]);
     this.notebook.written.push(seal.cut === true ? 'sealed as cut' : `sealed ${seal.lineCount}`);
+    this.sealed = true;
+    this.onSeal?.();
   }
-  async stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+  async stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }> {
     const hash = createHash('sha256');
     for (const { bytes } of this.chunks) hash.update(bytes);
+    const { sealed } = this;
     const last = this.chunks.at(-1);
-    if (last === undefined) return { stored: { seq: 0, byte: 0, open: null, source: null }, hash };
+    if (last === undefined) return { stored: { seq: 0, byte: 0, open: null, source: null }, hash, sealed };
     const end = { seq: last.firstSeq + last.lineCount, byte: last.firstByte + last.bytes.length };
     const open = last.openLines.at(-1) === last.lineCount - 1 ? last.runs.at(-1)!.stream : null;
-    return { stored: { ...end, open, source: last.source ?? null }, hash };
+    return { stored: { ...end, open, source: last.source ?? null }, hash, sealed };
   }
   get text(): string {
     return this.chunks
@@ -241,20 +253,30 @@ describe('a run', () => {
     signal = new AbortController().signal,
   ) => runBuild(request(over), ports(files), signal);
 
-  it('goes through every phase and seals the log before the last status', async () => {
+  /** All that was written but the seal, which comes before the last of it: beside the phases that are over by then, in no order with them. */
+  function behindItsSeal(): string[] {
+    const seals = notebook.written.flatMap((what, at) => (what.startsWith('sealed') ? [at] : []));
+    expect(seals).toHaveLength(1);
+    expect(seals[0]).toBeLessThan(notebook.written.length - 1);
+    return notebook.written.filter((_, at) => at !== seals[0]);
+  }
+
+  it('goes through every phase and seals the log before the status', async () => {
+    let whenSealed = '';
+    sink.onSeal = () => (whenSealed = sink.text);
     expect(await run(spec(['echo hello']))).toBe('SUCCEEDED');
-    expect(notebook.written).toEqual([
+    expect(behindItsSeal()).toEqual([
       'PROVISIONING SUCCEED',
       'DOWNLOAD_SOURCE SUCCEED',
       'INSTALL SUCCEED',
       'PRE_BUILD SUCCEED',
       'BUILD SUCCEED',
       'POST_BUILD SUCCEED',
-      expect.stringMatching(/^sealed \d+$/),
       'UPLOAD_ARTIFACTS SUCCEED',
       'FINALIZING SUCCEED',
     ]);
-    expect(sink.text).toContain('\nhello\n');
+    expect(whenSealed).toContain('\nhello\n');
+    expect(sink.text).toBe(whenSealed);
   }, 30_000);
 
   it('stores artifacts whose names the commands decide, and exported variables', async () => {
@@ -420,6 +442,38 @@ describe('a run', () => {
       30_000,
     );
 
+    it.each<[string, string | null]>([
+      ['all but the status written', null],
+      ['no word of its phases written', 'INSTALL'],
+    ])(
+      'goes on when its worker was killed right behind the seal, with %s: nothing is added to a sealed log',
+      async (_, from) => {
+        const killed = new Fault('LEASE_LOST', 'killed');
+        const dead = new Promise<never>((_resolve, reject) => {
+          sink.onSeal = () => {
+            sink.fail = killed;
+            reject(killed);
+          };
+        });
+        dead.catch(() => undefined); // heard where it is held
+        notebook.hold = async (phase) => {
+          if (phase === (from ?? 'FINALIZING')) await dead;
+        };
+        const files = spec([countingLines, 'DONE=yes; echo x >made'], secret);
+        await expect(run(files)).rejects.toBe(killed);
+        expect(notebook.state.phase).toBe(from ?? 'FINALIZING');
+        const sealed = sink.text;
+        notebook.hold = null;
+        expect(await run({}, adopted())).toBe('SUCCEEDED');
+        expect(sink.text).toBe(sealed);
+        expect(output()).toBe(lines.map((line) => `${line}\n`).join(''));
+        expect(shelf.stored).toEqual({ made: 'x\n' });
+        expect(behindItsSeal().filter((line) => line.endsWith('SUCCEED'))).toHaveLength(8);
+        expect(bugs).toEqual([]);
+      },
+      30_000,
+    );
+
     it('is given back when no command has run, and its sandbox goes', async () => {
       const interrupt = new AbortController();
       setTimeout(() => interrupt.abort(new Interrupt('drain')), 150);
@@ -481,9 +535,12 @@ describe('a run', () => {
   it('stops when its build goes back to the queue, with its log sealed and its sandbox gone', async () => {
     notebook.retries = true;
     expect(await run(spec(['echo once; exit 7']))).toBe('RETRIED');
-    expect(notebook.written.at(-1)).toBe('FINALIZING SUCCEED');
-    // before the end that lets another attempt begin, whatever of the phases before it is written meanwhile
-    expect(notebook.written.slice(0, -1)).toContainEqual(expect.stringMatching(/^sealed \d/));
+    expect(behindItsSeal().slice(-4)).toEqual([
+      'BUILD FAIL',
+      'POST_BUILD SUCCEED',
+      'UPLOAD_ARTIFACTS SUCCEED',
+      'FINALIZING SUCCEED',
+    ]);
     expect(notebook.contexts[0]).toMatchObject({ statusCode: 'COMMAND_EXECUTION_ERROR', exitCode: 7 });
     expect(sink.text.match(/^once$/gm)).toHaveLength(1);
   }, 30_000);
@@ -516,6 +573,80 @@ describe('a run', () => {
     expect(notebook.contexts[0]?.message).toBe('the disk of the database is full');
     expect(notebook.written.some((line) => line.startsWith('sealed'))).toBe(false);
   }, 30_000);
+
+  describe('whose database takes nothing', () => {
+    const away = new Fault('DATABASE_UNAVAILABLE', 'the database does not answer', { retryable: true });
+    const full = new Fault('STORAGE_FULL', 'Postgres has no disk space left', { retryable: true });
+    const notStored = new Fault('LOG_APPEND_FAILED', 'lines from 7 on could not be stored: no disk space left');
+    const at = (wanted: string, then: () => void): void => {
+      notebook.onPhase = (phase) => {
+        if (phase === wanted) then();
+      };
+    };
+    const mend = (): void => {
+      sink.fail = null;
+      notebook.failApply = null;
+      notebook.onPhase = null;
+    };
+    const goneOn = () => ({ adopted: { state: notebook.state, since: notebook.since } });
+    const counted = 'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done';
+
+    it.each([
+      ['its log', () => (sink.fail = away)],
+      ['the end of a phase', () => (notebook.failApply = (phase) => (phase === 'BUILD' ? away : null))],
+    ])(
+      'is left as it is when %s was kept waiting for too long, and goes on when the database is back',
+      async (_, fail) => {
+        at('BUILD', fail);
+        await expect(run(spec([counted, 'echo end']))).rejects.toBe(away);
+        expect(notebook.written.some((line) => line.startsWith('sealed'))).toBe(false);
+        expect(backend.sandboxes.size).toBe(1);
+        mend();
+        expect(await run({}, goneOn())).toBe('SUCCEEDED');
+        const lines = sink.text.split('\n').filter((line) => /^(line \d+|end)$/.test(line));
+        expect(lines).toEqual([...Array.from({ length: 40 }, (_each, index) => `line ${index + 1}`), 'end']);
+        expect(bugs).toEqual([]);
+      },
+      30_000,
+    );
+
+    it('goes back to the queue when that was before a command of it had run', async () => {
+      notebook.failApply = (phase) => (phase === 'DOWNLOAD_SOURCE' ? away : null);
+      notebook.failHandOver = away;
+      await expect(run(spec(['echo never']))).rejects.toBe(away);
+      mend();
+      expect(await run({}, goneOn())).toBe('NOT_STARTED');
+      expect(sink.text).not.toMatch(/^never$/m);
+    }, 30_000);
+
+    it('ends at once when its output cannot be stored, although it prints nothing more', async () => {
+      at('BUILD', () => (sink.fail = notStored));
+      expect(await run(spec(['echo one; sleep 600']))).toBe('FAULT');
+      expect(notebook.contexts[0]).toMatchObject({ message: notStored.message, faultCode: 'LOG_APPEND_FAILED' });
+    }, 30_000);
+
+    it('does not end well without the end of its log', async () => {
+      at('UPLOAD_ARTIFACTS', () => (sink.fail = notStored));
+      expect(await run(spec(['echo one']))).toBe('FAULT');
+      expect(notebook.written.at(-1)).toMatch(/ FAULT$/);
+      expect(notebook.contexts[0]).toMatchObject({ faultCode: 'LOG_APPEND_FAILED' });
+    }, 30_000);
+
+    it('ends with the fault that could not be written down, once it can be', async () => {
+      at('BUILD', () => {
+        sink.fail = notStored;
+        notebook.failApply = () => full;
+      });
+      await expect(run(spec(['echo one; sleep 600']))).rejects.toBe(full);
+      mend();
+      expect(await run({}, goneOn())).toBe('FAULT');
+      expect(notebook.written.at(-1)).toBe('BUILD FAULT');
+      expect(notebook.contexts).toEqual([
+        { statusCode: 'INTERNAL_SERVICE_ERROR', message: notStored.message, faultCode: 'LOG_APPEND_FAILED' },
+      ]);
+      expect(backend.sandboxes.size).toBe(0);
+    }, 30_000);
+  });
 
   it('writes nothing more once its lease has passed on', async () => {
     notebook.failApply = (phase) => (phase === 'PRE_BUILD' ? new Fault('LEASE_LOST', 'gone') : null);

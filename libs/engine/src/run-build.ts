@@ -20,7 +20,7 @@ import {
 } from '#core/phase.js';
 import { PHASE_STATUS_OF, transition, type BuildState, type PhaseEvent } from '#core/transitions.js';
 import type { BuildRequest, BuildRun } from './build-run.js';
-import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
+import { LogPipeline } from './logs/pipeline.js';
 import { commandPhase } from './phases/commands.js';
 import { buildspecFailure, downloadSource } from './phases/download-source.js';
 import { checkDisks, withDisks } from './phases/full-disk.js';
@@ -28,9 +28,9 @@ import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
 import { PhaseNotes } from './phase-notes.js';
-import type { RunPorts } from './ports.js';
+import { LogSink, type RunPorts } from './ports.js';
 import { keepRecord } from './run-record.js';
-import { takeUp } from './take-up.js';
+import { takeUp, type OpenLog } from './take-up.js';
 
 /** How long the container may take from its script's end to its own. */
 const SCRIPT_EXIT_MS = 5_000;
@@ -66,14 +66,18 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     () => stop.abort(new Interrupt('timeout')),
     () => undefined, // the build ended before
   );
-  const openLog = (more: Pick<LogPipelineOptions, 'startAt'>): LogPipeline =>
+  const openLog: OpenLog = ({ sealed = false, ...more }) =>
     new LogPipeline({
-      sink: ports.log,
+      sink: sealed ? new SealedLog() : ports.log,
       clock: ports.clock,
       limits: request.logLimits,
       ...more,
       onStored: (position) => run.sandbox?.release(position),
-      onLost: (lost) => keepRecord(run, lost),
+      onLost: (lost) => {
+        run.lost = lost;
+        return keepRecord(run);
+      },
+      onFailure: (error) => run.fail(error),
     });
   const run: BuildRun = {
     request,
@@ -88,6 +92,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     script: null,
     outputRead: null,
     outputLost: false,
+    lost: null,
     diskExceeded: null,
     cacheUse: null,
   };
@@ -118,7 +123,16 @@ interface Standing {
 }
 const BEGINNING: Standing = { state: { status: 'IN_PROGRESS', phase: 'PROVISIONING', failing: false }, since: null };
 
-async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof takeUp>[2]): Promise<RunEnd> {
+/** In place of a log whose worker died between its seal and the status: the status is all that is missing. */
+class SealedLog extends LogSink {
+  async append(): Promise<void> {}
+  async seal(): Promise<void> {}
+  stored(): never {
+    throw new Error('a sealed log is not taken up again');
+  }
+}
+
+async function goOn(run: BuildRun, adopted: Standing, openLog: OpenLog): Promise<RunEnd> {
   try {
     const found = await takeUp(run, adopted.state.phase, openLog);
     if (found === 'not-started') return await notStarted(run);
@@ -126,7 +140,7 @@ async function goOn(run: BuildRun, adopted: Standing, openLog: Parameters<typeof
     if (found === 'gone')
       run.fail(new Fault('SANDBOX_LOST', 'The build container is gone; its worker was lost before'));
   } catch (error) {
-    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    if (isLeftToOthers(error)) throw error;
     // nothing is known of it yet: whether its commands run is for the next worker to find out
     if (isDrain(run.signal.reason)) return 'HANDED_OVER';
     run.outputLost = true;
@@ -155,15 +169,26 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     const ended = new Date(Math.min(Math.max(at?.getTime() ?? now.getTime(), began.getTime()), now.getTime()));
     const phase = state.phase;
     const note = { phase, event, contexts, at: ended };
-    if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
-    else {
-      notes.add(note);
-      state = next;
+    try {
+      if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
+      else {
+        notes.add(note);
+        state = next;
+      }
+    } catch (error) {
+      if (outcome.kind === 'fault') await keepFault(run, contexts[0]!);
+      throw error;
     }
     run.ports.observer.phaseEnded?.(phase, PHASE_STATUS_OF[event], ended.getTime() - began.getTime());
     began = ended;
   }
   return isFinal(state.status) ? state.status : 'RETRIED';
+}
+
+/** A fault that cannot be written down, as when it is the database's disk that is full, is told by whoever adopts the build. */
+async function keepFault(run: BuildRun, context: PhaseContext): Promise<void> {
+  if (run.sandbox === null || run.source === null) return; // no command has run: it goes back to the queue
+  await keepRecord(run, context).catch((error: unknown) => run.ports.observer.bug?.(error)); // then the adopter tells what it finds
 }
 
 /**
@@ -221,6 +246,8 @@ async function phaseWork(run: BuildRun, { phase, failing }: BuildState): Promise
       await scriptOver(run);
       return { outcome: await uploadArtifacts(run, !failing) };
     case 'FINALIZING':
+      // its log is a part of the build: without the end of it the build has not gone well
+      await run.log.flush();
       return { outcome: { kind: 'succeeded' } };
     default:
       throw new Error(`a worker has no work in phase ${phase}`);
@@ -261,7 +288,15 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** Everything thrown in a phase, as one of the five ends. Errors: LEASE_LOST goes on up. */
+/**
+ * Behind these the build goes on without this run: it is another worker's, or the database was away for longer than a build waits, and
+ * whoever adopts it when that is back finds container and output as they are.
+ */
+function isLeftToOthers(error: unknown): boolean {
+  return error instanceof Fault && (error.code === 'LEASE_LOST' || error.code === 'DATABASE_UNAVAILABLE');
+}
+
+/** Everything thrown in a phase, as one of the five ends. Errors: those that leave the build to others go on up. */
 async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> {
   // first cause wins: what broke because of an interrupt is that interrupt
   const error = await withDisks(run, run.signal.aborted ? run.signal.reason : thrown);
@@ -274,7 +309,7 @@ async function outcomeOf(run: BuildRun, thrown: unknown): Promise<PhaseOutcome> 
         : new PhaseFailure('CLIENT_ERROR', error.message),
     );
   }
-  if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+  if (isLeftToOthers(error)) throw error;
   if (!(error instanceof KilnyardError)) run.ports.observer.bug?.(error);
   const faultCode = error instanceof Fault ? error.code : 'INTERNAL';
   return { kind: 'fault', context: { statusCode: 'INTERNAL_SERVICE_ERROR', message: messageOf(error), faultCode } };
@@ -346,7 +381,7 @@ async function endLog(run: BuildRun): Promise<void> {
   try {
     await run.log.end(run.outputLost);
   } catch (error) {
-    if (error instanceof Fault && error.code === 'LEASE_LOST') throw error;
+    if (isLeftToOthers(error)) throw error;
     run.ports.observer.bug?.(error);
   }
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { BuildPlan } from '#buildspec/plan.js';
 import type { CacheUse } from '#core/build.js';
 import { Fault, messageOf } from '#core/errors.js';
+import type { PhaseContext } from '#core/phase.js';
 import type { BuildRun, PreparedSource } from './build-run.js';
 import type { LostBefore } from './logs/pipeline.js';
 
@@ -18,6 +19,8 @@ export interface RunRecord {
   cacheUse: CacheUse | null;
   /** Set once a log over its limit has let output go. */
   lost: LostBefore | null;
+  /** The fault that ended the build, where that could not be written down. */
+  fault: PhaseContext | null;
 }
 
 /** Only the frame is checked: what is inside was sealed by a worker of this Kilnyard. */
@@ -30,10 +33,12 @@ const frame = z.object({
   secrets: z.array(z.string()),
   cacheUse: z.custom<CacheUse>().nullable(),
   lost: z.custom<LostBefore>().nullable(),
+  // an older worker's record has none, and an older worker passes it over
+  fault: z.custom<PhaseContext>().nullable().default(null),
 });
 
 /** Errors: what the sandbox throws. */
-export async function keepRecord(run: BuildRun, lost: LostBefore | null): Promise<void> {
+export async function keepRecord(run: BuildRun, fault: PhaseContext | null = null): Promise<void> {
   const { plan, sourceDir, expansions, sealedVariables } = run.source!;
   const record: z.input<typeof frame> = {
     version: VERSION,
@@ -43,7 +48,8 @@ export async function keepRecord(run: BuildRun, lost: LostBefore | null): Promis
     sealedVariables: [...sealedVariables],
     secrets: run.log.secrets,
     cacheUse: run.cacheUse,
-    lost,
+    lost: run.lost,
+    fault,
   };
   await run.sandbox!.keep(run.ports.recordSeal.seal(JSON.stringify(record)));
 }

@@ -1,19 +1,21 @@
 // A run that another worker began is taken up where it stands. Called by run-build.ts.
 import { COMPUTE_TYPES } from '#core/compute-type.js';
-import { Fault } from '#core/errors.js';
-import type { StoredLog } from '#core/log-line.js';
-import type { Hash } from 'node:crypto';
-import type { PhaseType } from '#core/phase.js';
+import { FAULT_CODES, Fault } from '#core/errors.js';
+import type { PhaseContext, PhaseType } from '#core/phase.js';
 import { ENGINE_AWAY_MS, type Sandbox } from './backend/backend.js';
 import type { BuildRun } from './build-run.js';
-import { LogPipeline, type LogPipelineOptions } from './logs/pipeline.js';
+import type { LogPipeline, LogPipelineOptions } from './logs/pipeline.js';
 import { watchScript } from './phases/script-output.js';
+import type { LogSink } from './ports.js';
 import { readRecord, type RunRecord } from './run-record.js';
 
 /** A script that was handed over says so within this time. */
 const STARTED_SEEN_MS = 2_000;
 /** How often an engine that is away is asked again. */
 const ENGINE_LOOK_MS = 500;
+
+/** `sealed`: what is said again belongs to a log that is whole already, and goes nowhere. */
+export type OpenLog = (more: Pick<LogPipelineOptions, 'startAt'> & { sealed?: boolean }) => LogPipeline;
 
 /**
  * Finds the sandbox and what was kept of the run, and opens its log behind what is stored.
@@ -24,11 +26,11 @@ const ENGINE_LOOK_MS = 500;
 export async function takeUp(
   run: BuildRun,
   phase: PhaseType,
-  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
+  openLog: OpenLog,
 ): Promise<'gone' | 'not-started' | 'going-on'> {
   const { build } = run.request;
-  const { stored, hash } = await run.ports.log.stored();
-  run.log = openLog({ startAt: { stored, hash, lost: null } });
+  const log = await run.ports.log.stored();
+  run.log = openLog({ startAt: { ...log, lost: null }, sealed: log.sealed });
   run.sandbox = await sandboxOf(run);
   const mayBeUnstarted = phase === 'PROVISIONING' || phase === 'DOWNLOAD_SOURCE';
   if (run.sandbox === null) return mayBeUnstarted && !build.handedOver ? 'not-started' : 'gone';
@@ -36,7 +38,8 @@ export async function takeUp(
   // asked only where it may be: later the events file is the build's to change, and tells nothing of its beginning
   if (mayBeUnstarted && (record === null || !(await hasStarted(run)))) return 'not-started';
   if (record === null) throw new Fault('INTERNAL', 'the record of the run is gone from its control folder');
-  goOn(run, record, openLog, stored, hash);
+  goOn(run, record, openLog, log);
+  if (record.fault !== null) run.fail(toFault(record.fault));
   return 'going-on';
 }
 
@@ -60,18 +63,24 @@ async function sandboxOf({ ports, request, signal }: BuildRun): Promise<Sandbox 
 function goOn(
   run: BuildRun,
   record: RunRecord,
-  openLog: (more: Pick<LogPipelineOptions, 'startAt'>) => LogPipeline,
-  stored: StoredLog,
-  hash: Hash,
+  openLog: OpenLog,
+  { stored, hash, sealed }: Awaited<ReturnType<LogSink['stored']>>,
 ): void {
   if (stored.source?.part === 'head' && record.lost !== null)
     throw new Fault('INTERNAL', 'the record of the run tells of a log over its limit, the stored log does not');
   const lost = stored.source?.part === 'full' ? record.lost : null;
-  run.log = openLog({ startAt: { stored, hash, lost } });
+  run.log = openLog({ startAt: { stored, hash, lost }, sealed });
+  run.lost = record.lost;
   run.log.addSecrets(record.secrets);
   run.source = record.source;
   run.cacheUse = record.cacheUse;
   watchScript(run);
+}
+
+/** What ended the build before could not be written then; it does not count again what became of the container since. */
+function toFault({ message, faultCode }: PhaseContext): Fault {
+  const code = FAULT_CODES.find((one) => one === faultCode) ?? 'INTERNAL';
+  return new Fault(code, message);
 }
 
 /** Its first event tells. A script that was not wholly handed over never says it, and nothing of it runs. */

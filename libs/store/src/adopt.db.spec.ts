@@ -146,4 +146,11 @@ describe('where a stored log ends', () => {
     expect(stored).toEqual({ seq: 3, byte: 12, open: 'stdout', source });
     expect(hash.digest('hex')).toBe(createHash('sha256').update('one\ntwo\nhalf').digest('hex'));
   });
+
+  it('is told to be for good once it is sealed', async () => {
+    await logs.append(lease, newLogChunk(['one'], { firstSeq: 0, firstByte: 0 }));
+    expect((await logs.stored(lease)).sealed).toBe(false);
+    await logs.seal(lease, { lineCount: 1, byteCount: 4, sha256: createHash('sha256').update('one\n').digest('hex') });
+    expect((await logs.stored(lease)).sealed).toBe(true);
+  });
 });

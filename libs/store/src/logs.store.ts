@@ -51,15 +51,16 @@ export class LogsStore {
   }
 
   /**
-   * Where the log of a lease's attempt ends, for a worker that has just adopted it, and a SHA-256 that has read all of it.
+   * Where the log of a lease's attempt ends, for a worker that has just adopted it, and a SHA-256 that has read all of it. `sealed`:
+   * its worker died between the seal and the status.
    * Errors: Refusal BUILD_NOT_FOUND; Fault BLOB_CORRUPT.
    */
-  async stored(lease: Lease): Promise<{ stored: StoredLog; hash: Hash }> {
+  async stored(lease: Lease): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }> {
     const log = await readLogState(this.db, lease.buildId, lease.attempt);
     const stored = await endToGoOnFrom(this.db, log);
     const hash = createHash('sha256');
     for await (const bytes of rawBytes(this.db, log, 0, stored.byte - 1)) hash.update(bytes);
-    return { stored, hash };
+    return { stored, hash, sealed: log.seal !== null };
   }
 
   /** The log is whole; no chunk follows. Errors: Fault LEASE_LOST; Fault INTERNAL when it differs from what is stored. */

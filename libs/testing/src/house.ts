@@ -9,10 +9,11 @@ import { API_SECTIONS } from '../../../apps/api/src/connections.js';
 import { startApi } from '../../../apps/api/src/start-api.js';
 import { startWorker, WORKER_SECTIONS, type RunningWorker } from '../../../apps/worker/src/start-worker.js';
 import { readSettings } from '#config/settings.js';
+import { messageOf } from '#core/errors.js';
 import { FakeBackend } from '#engine/backend/fake/fake-backend.js';
 import { SILENT } from '#observe/logger.js';
 import { Database } from '#store/database.js';
-import { newTestDatabase } from './database.js';
+import { newTestDatabase, type TestDatabase } from './database.js';
 import { containersLeft, containersOf } from './docker-leaks.js';
 import { newGitHost, type GitHost } from './git-host.js';
 import { HouseClient } from './house-client.js';
@@ -31,6 +32,8 @@ export interface HouseOptions {
   slots?: number;
   /** KILNYARD_* variables over the scenarios' own. */
   settings?: Record<string, string>;
+  /** A migrated one in place of a clone in the tests' server; the house ends it. */
+  database?: TestDatabase;
 }
 
 export class House {
@@ -59,7 +62,7 @@ export class House {
       throw new Error(
         'KILNYARD_TEST_REDIS_URL is not set: expected the URL of a Redis. Run `npm test`, which starts one.',
       );
-    const test = await newTestDatabase();
+    const test = options.database ?? (await newTestDatabase());
     const env = { ...scenarioSettings(await mkdtemp(join(tmpdir(), 'kilnyard-house-')), slots), ...settings };
     env['KILNYARD_DATABASE_URL'] = test.url;
     env['KILNYARD_REDIS_URL'] ??= redis;
@@ -71,7 +74,12 @@ export class House {
       await newGitHost(),
       test.drop,
     );
-    for (let count = 0; count < workers; count += 1) await house.addWorker();
+    try {
+      for (let count = 0; count < workers; count += 1) await house.addWorker();
+    } catch (error) {
+      await house.stop();
+      throw error;
+    }
     return house;
   }
 
@@ -105,18 +113,28 @@ export class House {
    * Errors: a build that still runs, a sandbox folder or a container that is left over: what a scenario leaves behind is a leak.
    */
   async stop(): Promise<void> {
-    const leaks = await this.leaks();
-    for (const { running } of this.workers) await running.close(0);
+    const troubles: unknown[] = [];
+    // what does not end well keeps nothing else from ending: jest waits for all that is open
+    const end = async (step: () => Promise<unknown>): Promise<void> => {
+      await step().catch((error: unknown) => troubles.push(error));
+    };
+    let leaks: string[] = [];
+    await end(async () => (leaks = await this.leaks()));
+    for (const { running } of this.workers) await end(() => running.close(0));
     // a worker takes its waiting containers and its mark along
-    const folders = await namesIn(join(this.dataDir, 'sandboxes'));
-    if (leaks.length === 0)
-      leaks.push(...folders, ...(this.backend === 'docker' ? await containersOf(this.dataDir) : []));
-    await this.api.close();
-    await this.git.close();
-    await this.database.close();
-    await this.dropDatabase();
-    await rm(this.dataDir, { recursive: true, force: true });
-    if (leaks.length > 0) throw new Error(`left behind: ${leaks.join(', ')}`);
+    await end(async () => {
+      if (leaks.length > 0) return;
+      leaks = await namesIn(join(this.dataDir, 'sandboxes'));
+      if (this.backend === 'docker') leaks.push(...(await containersOf(this.dataDir)));
+    });
+    await end(() => this.api.close());
+    await end(() => this.git.close());
+    await end(() => this.database.close());
+    await end(() => this.dropDatabase());
+    await end(() => rm(this.dataDir, { recursive: true, force: true }));
+    if (leaks.length > 0) troubles.unshift(new Error(`left behind: ${leaks.join(', ')}`));
+    if (troubles.length === 1) throw troubles[0];
+    if (troubles.length > 1) throw new AggregateError(troubles, troubles.map(messageOf).join('; '));
   }
 
   /** What is left of builds, once those that have just ended have been cleaned up. */

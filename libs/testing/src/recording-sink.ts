@@ -37,12 +37,13 @@ export class RecordingSink extends LogSink {
   }
 
   /** The log as a whole, as if this sink were asked by another worker. */
-  async stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+  async stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }> {
     const last = this.chunks.at(-1);
     const hash = createHash('sha256').update(this.raw);
-    if (last === undefined) return { stored: { ...this.#next, open: null, source: null }, hash };
+    const sealed = this.seals.length > 0;
+    if (last === undefined) return { stored: { ...this.#next, open: null, source: null }, hash, sealed };
     const open = last.openLines.at(-1) === last.lineCount - 1 ? last.runs.at(-1)!.stream : null;
-    return { stored: { ...this.#next, open, source: last.source ?? null }, hash };
+    return { stored: { ...this.#next, open, source: last.source ?? null }, hash, sealed };
   }
 
   async seal(seal: LogSeal): Promise<void> {

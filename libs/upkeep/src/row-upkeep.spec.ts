@@ -4,6 +4,7 @@ import { SILENT } from '#observe/logger.js';
 import { RowUpkeep } from './row-upkeep.js';
 
 const LEASE_MS = 45_000;
+const FULL = new Fault('STORAGE_FULL', 'full', { retryable: true, details: { disk: 'database' } });
 const AWAY = new Fault('DATABASE_UNAVAILABLE', 'away', { retryable: true });
 
 /** What a round did, in order. `fails` names calls that throw. */
@@ -45,8 +46,11 @@ describe('a round', () => {
     expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
   });
 
-  it('settles nothing for as long as a lease after the database was away', async () => {
-    const { round, fails } = upkeep({ fails: { expire: AWAY } });
+  it.each([
+    ['was away', AWAY],
+    ['was full', FULL],
+  ])('settles nothing for as long as a lease after the database %s', async (_, trouble) => {
+    const { round, fails } = upkeep({ fails: { expire: trouble } });
     expect(await round()).toEqual([]);
     delete fails['expire'];
     expect(await round()).toEqual(['expire']);

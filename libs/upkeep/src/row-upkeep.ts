@@ -1,6 +1,6 @@
 // Ends what no worker will end. The API and every worker do it on a timer, each for itself: with no worker at all builds still leave
 // the queue at their timeout and lost ones are settled. Knows no Docker and no Redis. Each part is idempotent.
-import { Fault } from '#core/errors.js';
+import { isDatabaseTrouble } from '#core/errors.js';
 import type { Logger } from '#observe/logger.js';
 import type { BuildsStore } from '#store/builds.store.js';
 
@@ -35,7 +35,7 @@ export class RowUpkeep {
         logger.info('build left the queue at its timeout', { build: id });
     });
     await this.part('lost builds', async () => {
-      // while the database was away no worker could renew its leases: each gets the time to
+      // while the database took nothing no worker could renew its leases: each gets the time to
       if (now.getTime() - this.troubleAt < leaseMs) return;
       for (const id of await builds.settleLost(now, hostLostMs))
         logger.warn('build settled: its worker was lost', { build: id });
@@ -46,7 +46,7 @@ export class RowUpkeep {
     try {
       await work();
     } catch (error) {
-      if (error instanceof Fault && error.code === 'DATABASE_UNAVAILABLE') this.troubleAt = Date.now();
+      if (isDatabaseTrouble(error)) this.troubleAt = Date.now();
       this.options.logger.warn(`upkeep: ${what} failed`, { error });
     }
   }

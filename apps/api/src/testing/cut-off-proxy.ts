@@ -10,11 +10,13 @@ export interface CutOffProxy {
   /** Connections stay, and new ones are taken, but nothing goes through: a network that swallows packets. */
   stall(): void;
   mend(): void;
+  /** New connections lead to this server from now on; those that are there stay with theirs. */
+  moveTo(targetUrl: string): void;
   close(): Promise<void>;
 }
 
 export async function newCutOffProxy(targetUrl: string): Promise<CutOffProxy> {
-  const target = new URL(targetUrl);
+  let target = new URL(targetUrl);
   const pairs = new Set<readonly [Socket, Socket]>();
   const held = new Set<Socket>();
   let state: 'open' | 'cut' | 'stalled' = 'open';
@@ -65,6 +67,9 @@ export async function newCutOffProxy(targetUrl: string): Promise<CutOffProxy> {
       state = 'open';
       for (const near of held) join(near);
       held.clear();
+    },
+    moveTo: (otherUrl) => {
+      target = new URL(otherUrl);
     },
     close: async () => {
       breakAll();

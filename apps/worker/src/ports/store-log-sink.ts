@@ -1,6 +1,7 @@
 // The engine's log sink on the store.
 import type { Lease } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
+import { Fault } from '#core/errors.js';
 import type { Hash } from 'node:crypto';
 import type { LogChunk, LogSeal, StoredLog } from '#core/log-line.js';
 import { LogSink } from '#engine/ports.js';
@@ -28,10 +29,10 @@ export class StoreLogSink extends LogSink {
 
   /** The store tries again by itself. */
   async append(chunks: readonly LogChunk[]): Promise<void> {
-    await this.logs.appendPacked(
-      this.lease,
-      chunks.map((chunk) => this.#prepared.get(chunk) ?? this.logs.pack(chunk)),
-    );
+    const packed = chunks.map((chunk) => this.#prepared.get(chunk) ?? this.logs.pack(chunk));
+    await this.logs.appendPacked(this.lease, packed).catch((error: unknown) => {
+      throw awayOf(error) ?? error;
+    });
     for (const chunk of chunks) this.heard(chunk.lineCount, chunk.bytes.length);
   }
 
@@ -39,7 +40,13 @@ export class StoreLogSink extends LogSink {
     return whileAway(this.clock, this.awayMs, () => this.logs.seal(this.lease, seal));
   }
 
-  stored(): Promise<{ stored: StoredLog; hash: Hash }> {
+  stored(): Promise<{ stored: StoredLog; hash: Hash; sealed: boolean }> {
     return whileAway(this.clock, this.awayMs, () => this.logs.stored(this.lease));
   }
+}
+
+/** A database that was away for too long is one that is away, whatever had to be written; one that is full is not. */
+function awayOf(error: unknown): Fault | null {
+  const cause = error instanceof Fault && error.code === 'LOG_APPEND_FAILED' ? error.cause : null;
+  return cause instanceof Fault && cause.code === 'DATABASE_UNAVAILABLE' ? cause : null;
 }

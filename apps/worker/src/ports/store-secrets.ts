@@ -8,6 +8,8 @@ export class StoreSecrets extends SecretResolver {
   constructor(
     private readonly parameters: ParametersStore,
     private readonly secrets: SecretsStore,
+    /** Reads again while the database is away. */
+    private readonly patiently: <T>(read: () => Promise<T>) => Promise<T>,
   ) {
     super();
   }
@@ -24,7 +26,7 @@ export class StoreSecrets extends SecretResolver {
 
   private async orMissing(message: string, read: () => Promise<string>): Promise<string> {
     try {
-      return await read();
+      return await this.patiently(read);
     } catch (error) {
       if (error instanceof Refusal) throw new PhaseFailure('CLIENT_ERROR', message, { cause: error });
       throw error;

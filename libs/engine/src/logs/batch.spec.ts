@@ -201,11 +201,31 @@ describe('Batch', () => {
       sink.appending = 0;
       throw fault;
     };
+    const heard: unknown[] = [];
+    batch = new Batch({ sink, clock, flushMs: 100, onFailure: (error) => heard.push(error) });
     add(block('one\n'));
     await settled();
+    expect(heard).toEqual([fault]);
     expect(() => batch.add(block('two\n'), clock.now())).toThrow(fault);
     await expect(batch.room()).rejects.toBe(fault);
     await expect(batch.end()).rejects.toBe(fault);
+    expect(sink.chunks).toEqual([]);
+  });
+
+  it('sends nothing of what was gathered beside a failed append: there would be a hole before it', async () => {
+    let fail = (_error: Error) => {};
+    sink.hold = () => new Promise((_resolve, reject) => (fail = reject));
+    add(block('one\n'));
+    await settled();
+    add(block('two\n'));
+    fail(new Fault('LOG_APPEND_FAILED', 'the store is gone'));
+    await settled();
+    sink.appending = 0;
+    sink.hold = async () => {};
+    expect(batch.dueAt).toBeNull();
+    await clock.advance(1_000);
+    batch.settle(clock.now());
+    await settled();
     expect(sink.chunks).toEqual([]);
   });
 

@@ -44,6 +44,8 @@ export interface BatchOptions {
   sourceAfter?: (place: SourcePlace) => SourcePoint | null;
   /** Called when a chunk and all before it are stored; not for each, when several are stored at once. */
   onStored?: (chunk: LogChunk) => void;
+  /** Told the sink's error at once: nobody may call for long. */
+  onFailure?: (error: unknown) => void;
 }
 
 /** The end of a block in what is made of the container's output. */
@@ -68,6 +70,7 @@ export class Batch {
   readonly #onFree: () => void;
   readonly #sourceAfter: (place: SourcePlace) => SourcePoint | null;
   readonly #onStored: (chunk: LogChunk) => void;
+  readonly #onFailure: (error: unknown) => void;
   #place: SourcePlace = { made: 0, part: 'head' };
   readonly #hash: Hash;
   readonly #gathering = new ChunkBuilder();
@@ -92,6 +95,7 @@ export class Batch {
     this.#onFree = options.onFree ?? (() => {});
     this.#sourceAfter = options.sourceAfter ?? (() => null);
     this.#onStored = options.onStored ?? (() => {});
+    this.#onFailure = options.onFailure ?? (() => {});
     this.#hash = options.startAt?.hash ?? createHash('sha256');
     this.#seq = options.startAt?.seq ?? 0;
     this.#byte = options.startAt?.byte ?? 0;
@@ -106,9 +110,9 @@ export class Batch {
     this.#place = place;
   }
 
-  /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree). */
+  /** When settle is to be called next, ms since the epoch; null while nothing waits or the sink is busy (see onFree), and after an error. */
   get dueAt(): number | null {
-    if (this.#gathering.lineCount === 0 || this.#sending !== null) return null;
+    if (this.#gathering.lineCount === 0 || this.#sending !== null || this.#failure !== null) return null;
     if (this.#urgent && this.#credit >= 1) return this.#gatheringSince;
     return Math.max(this.#gatheringSince, this.#lastClosedAt + this.#flushMs);
   }
@@ -176,6 +180,7 @@ export class Batch {
       }
     } catch (error) {
       this.abandon(error);
+      this.#onFailure(error);
     }
     this.#sending = null;
     if (this.#failure === null && this.#gathering.lineCount > 0) this.#onFree();

@@ -34,6 +34,8 @@ export interface LogPipelineOptions {
   onStored?: (position: number) => void;
   /** Awaited before output that is neither stored nor kept is let go: what a successor needs to know of a log over its limit. */
   onLost?: (lost: LostBefore) => Promise<void>;
+  /** Told what the sink's append threw, at once: a build that prints nothing more would hear of it at its end, a paused one never. */
+  onFailure?: (error: unknown) => void;
 }
 
 /** Of a log over its limit: how much is lost before a point of the container's output. */
@@ -128,6 +130,7 @@ export class LogPipeline {
       onStored: ({ source: point }) => {
         if (point !== undefined) this.#onStored(point.at);
       },
+      onFailure: options.onFailure,
     });
   }
 

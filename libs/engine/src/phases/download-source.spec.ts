@@ -158,6 +158,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     script: null,
     outputRead: null,
     outputLost: false,
+    lost: null,
     diskExceeded: null,
     cacheUse: null,
   };

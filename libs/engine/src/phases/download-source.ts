@@ -137,7 +137,7 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     ownProcesses: sandbox.ownProcesses,
   });
   const preparedAt = run.ports.clock.now();
-  await Promise.all([keepRecord(run, null), run.notes.settled()]);
+  await Promise.all([keepRecord(run), run.notes.settled()]);
   // Written first, and refused when the build has passed on: from here on it is not taken for one in which nothing has run.
   await run.ports.journal.handingOver();
   if (!run.request.leaseHeld()) throw new Fault('LEASE_LOST', 'the lease ran out before the script was handed over');

@@ -49,6 +49,11 @@ describe('an error of the file system', () => {
     });
   });
 
+  it('of the database tells of its disk alone', async () => {
+    const error = new Fault('STORAGE_FULL', 'Postgres has no disk space left', { details: { disk: 'database' } });
+    expect(await withDisks(newRun(0, null, 0), error)).toBe(error);
+  });
+
   it('of another kind stays what it is', async () => {
     const error = Object.assign(new Error('EACCES'), { code: 'EACCES' });
     expect(await withDisks(newRun(0, null, 0), error)).toBe(error);

@@ -1,5 +1,5 @@
 // A full disk of the worker is ours, a build that took more than its share is its own: which of the two ended a build is told here.
-import { Fault, isNoSpace, messageOf } from '#core/errors.js';
+import { Fault, isDatabaseTrouble, isNoSpace, messageOf } from '#core/errors.js';
 import { FULL_BYTES, sayDisk, type DiskSpace } from '../backend/disk-space.js';
 import type { BuildRun } from '../build-run.js';
 
@@ -37,6 +37,7 @@ export function sayExceeded(used: number, diskBytes: number): string {
 
 /** What any error is in these terms: a Fault STORAGE_FULL that says how the disks are, or the error as it came. */
 export async function withDisks(run: BuildRun, error: unknown): Promise<unknown> {
+  if (isDatabaseTrouble(error)) return error; // no disk of this host
   const fault = error instanceof Fault && error.code === 'STORAGE_FULL';
   if (!fault && !isNoSpace(error)) return error;
   const disks = await run.ports.backend.disks().catch((): DiskSpace[] => []); // the message goes without, then

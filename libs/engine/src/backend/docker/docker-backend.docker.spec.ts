@@ -32,9 +32,12 @@ async function begin(waiting = false): Promise<ContractSubject & { backend: Dock
     dir,
     image,
     stop: async () => {
-      await backend.sweep(() => false);
-      await backend.close();
-      await rm(dir, { recursive: true, force: true });
+      try {
+        await backend.sweep(() => false);
+      } finally {
+        await backend.close();
+        await rm(dir, { recursive: true, force: true });
+      }
     },
   };
 }

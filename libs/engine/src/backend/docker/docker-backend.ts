@@ -265,15 +265,18 @@ export class DockerBackend extends Backend {
     });
   }
 
-  /** Takes away what waits; what builds use is left as it is. */
+  /** Takes away what waits; what builds use is left as it is, and no longer looked at. Nothing keeps the process then. */
   async close(): Promise<void> {
     this.known.close();
-    await this.waiting?.close();
-    await this.removals.idle();
-    await this.events.close();
-    const mark = await this.mark;
-    this.mark = null;
-    await mark?.close();
+    try {
+      await this.waiting?.close();
+      await this.removals.idle();
+    } finally {
+      await this.events.close();
+      const mark = await this.mark;
+      this.mark = null;
+      await mark?.close();
+    }
   }
 
   private poolOf({ waiting, sandboxesDir }: DockerBackendOptions): WaitingContainers | null {

@@ -17,6 +17,8 @@ export interface EngineListener {
   imagesChanged?(): void;
   /** The stream is there (again): what happened before it was not told. */
   connected?(): void;
+  /** Nothing is told any more. Said at once to who begins to listen after that. */
+  closed?(): void;
 }
 
 /** Follows the engine until `close`; comes back by itself when the engine was away. */
@@ -35,12 +37,16 @@ export class EngineEvents {
 
   listen(listener: EngineListener): () => void {
     this.listeners.add(listener);
-    this.following ??= this.follow();
+    if (this.closing.signal.aborted) listener.closed?.();
+    else this.following ??= this.follow();
     return () => this.listeners.delete(listener);
   }
 
   async close(): Promise<void> {
-    this.closing.abort();
+    if (!this.closing.signal.aborted) {
+      this.closing.abort();
+      this.tell((one) => one.closed?.());
+    }
     await this.following;
   }
 

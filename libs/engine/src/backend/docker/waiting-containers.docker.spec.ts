@@ -5,8 +5,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import tar from 'tar-stream';
+import { until } from '#testing/until.js';
 import type { ImageInfo, Sandbox, SandboxSpec } from '../backend.js';
 import { DockerBackend } from './docker-backend.js';
 import { LABEL } from './host-config.js';
@@ -28,9 +28,12 @@ describe('waiting containers', () => {
     takes = [];
   });
   afterEach(async () => {
-    for (const one of backends) await one.sweep(() => false);
-    for (const one of backends.splice(0)) await one.close();
-    await rm(dir, { recursive: true, force: true });
+    try {
+      for (const one of backends) await one.sweep(() => false);
+    } finally {
+      for (const one of backends.splice(0)) await one.close();
+      await rm(dir, { recursive: true, force: true });
+    }
   }, 60_000);
 
   function newBackend(max = 2): DockerBackend {
@@ -65,10 +68,6 @@ describe('waiting containers', () => {
   const imageOf = (backend: DockerBackend, name = image): Promise<ImageInfo> =>
     backend.prepareImage({ image: name, say: () => undefined, signal });
 
-  async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await done())) await sleep(20);
-  }
-
   async function outputOf(sandbox: Sandbox): Promise<string> {
     const pieces: Buffer[] = [];
     for await (const { bytes } of sandbox.output(0, signal)) pieces.push(Buffer.from(bytes));
@@ -85,7 +84,7 @@ describe('waiting containers', () => {
     const backend = newBackend(max);
     const info = await imageOf(backend);
     await (await backend.create(specFor(info), signal)).remove();
-    await until(() => backend.waitingContainers === 1);
+    await until('one waits', () => backend.waitingContainers === 1);
     return { backend, info };
   }
 
@@ -106,7 +105,7 @@ describe('waiting containers', () => {
     );
     expect(output).toContain('the source');
     expect(output).not.toMatch(/SECRET|kilnyard\.project|w-pool/);
-    await until(async () => {
+    await until('it has the name of its build', async () => {
       const { Name } = await backend.docker.getContainer(sandbox.id).inspect();
       return Name === `/kilnyard-${spec.buildId}-1`;
     });
@@ -149,7 +148,7 @@ describe('waiting containers', () => {
     ]);
     expect(first.id).not.toBe(second.id);
     expect(takes.filter(Boolean)).toHaveLength(1);
-    await until(() => backend.waitingContainers === 1);
+    await until('one waits', () => backend.waitingContainers === 1);
     const spec = specFor(info);
     const outcomes = await Promise.allSettled([backend.create(spec, signal), backend.create(spec, signal)]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
@@ -163,7 +162,7 @@ describe('waiting containers', () => {
     const sandbox = await backend.create(specFor(info), signal);
     expect(sandbox.id).not.toBe(waiting!.Id);
     expect(await run(sandbox, 'echo fine')).toContain('fine');
-    await until(async () => !(await ours(backend)).some(({ Id }) => Id === waiting!.Id));
+    await until('the dead one is gone', async () => !(await ours(backend)).some(({ Id }) => Id === waiting!.Id));
   }, 60_000);
 
   it('that die between being taken and their script are replaced, the source kept', async () => {
@@ -185,7 +184,7 @@ describe('waiting containers', () => {
     try {
       const before = await imageOf(backend, name);
       await (await backend.create(specFor(before), signal)).remove();
-      await until(() => backend.waitingContainers === 1);
+      await until('one waits', () => backend.waitingContainers === 1);
       const other = await backend.docker.createContainer({
         Image: image,
         Cmd: ['sh'],
@@ -193,10 +192,12 @@ describe('waiting containers', () => {
       });
       await other.commit({ repo, tag, comment: 'moved' });
       await other.remove();
-      await until(async () => (await imageOf(backend, name)).id !== before.id);
+      await until('the name moves', async () => (await imageOf(backend, name)).id !== before.id);
       const after = await imageOf(backend, name);
-      await until(async () => (await waitingIn(backend)).some(({ ImageID }) => ImageID === after.id));
-      await until(async () => !(await waitingIn(backend)).some(({ ImageID }) => ImageID === before.id));
+      const waits = async (id: string): Promise<boolean> =>
+        (await waitingIn(backend)).some(({ ImageID }) => ImageID === id);
+      await until('one of the new image waits', () => waits(after.id));
+      await until('none of the old one does', async () => !(await waits(before.id)));
       await (await backend.create(specFor(after), signal)).remove();
       expect(takes).toEqual([false, true]);
     } finally {
@@ -241,7 +242,8 @@ describe('waiting containers', () => {
 
   it('leave nothing when their worker closes: no container, no folder, no mark; a build goes on', async () => {
     const { backend, info } = await warm();
-    const sandbox = await backend.create(specFor(info), signal);
+    const spec = specFor(info);
+    const sandbox = await backend.create(spec, signal);
     await sandbox.start(
       'exec >>/kilnyard/output 2>&1\nwhile [ ! -e /codebuild/output/go ]; do sleep 0.05; done; echo went\n',
     );
@@ -249,9 +251,13 @@ describe('waiting containers', () => {
     expect((await ours(backend)).map(({ Id }) => Id)).toEqual([sandbox.id]);
     const left = await readdir(join(dir, 'sandboxes'));
     expect(left.filter((name) => name.startsWith('alive-'))).toEqual([]);
+    // nothing of this worker looks at it any more; the next one finds it
+    await expect(sandbox.wait()).rejects.toMatchObject({ code: 'DOCKER_UNAVAILABLE' });
+    const next = newBackend(0);
+    const adopted = (await next.adopt({ buildId: spec.buildId, attempt: 1, limits }))!;
     await writeFile(join(sandbox.workspaceDir, 'go'), '');
-    expect(await outputOf(sandbox)).toContain('went');
-    await sandbox.remove();
+    expect(await outputOf(adopted)).toContain('went');
+    await adopted.remove();
     expect(await readdir(join(dir, 'sandboxes'))).toEqual([]);
   }, 60_000);
 
