@@ -6,11 +6,16 @@ import type { Inject } from './inject.js';
 /** What became free meanwhile is taken so often. */
 const TOP_UP_EVERY_MS = 20;
 
-/** Builds that another fault is about to strike are let go first. Every one that is under way then may meet it, and is marked. */
+/**
+ * Builds that a fault of another kind is about to strike are let go first; another writer is not waited for, which might wait for this one.
+ * Every build that is under way then may meet the full disk, and is marked.
+ */
 export const fillDisk: Inject = async ({ stage, fault, build: its, builds, signal }) => {
   if (stage.disk === null) return false;
   const aboutToBeStruck = (): boolean =>
-    builds.some((build) => build !== its && hasItsFault(build.planned.kind) && build.id !== '' && !build.ended);
+    builds.some(
+      ({ planned, id, ended }) => planned.kind !== its.planned.kind && hasItsFault(planned.kind) && id !== '' && !ended,
+    );
   while (aboutToBeStruck() && !its.ended && !signal.aborted) await sleep(TOP_UP_EVERY_MS);
   try {
     for (const until = Date.now() + fault.forMs; Date.now() < until; await sleep(TOP_UP_EVERY_MS)) {
