@@ -26,6 +26,7 @@ import {
 import { BackgroundWork } from './background-work.js';
 import { exitOf } from './container-exit.js';
 import { DockerSandbox, type SandboxOptions } from './docker-sandbox.js';
+import { EngineAgent } from './engine-agent.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { EngineEvents } from './engine-events.js';
 import { LABEL, containerName, containerOptions, type HostFacts } from './host-config.js';
@@ -89,7 +90,7 @@ export class DockerBackend extends Backend {
 
   constructor(private readonly options: DockerBackendOptions) {
     super();
-    this.docker = new Docker(socketOptions(options.socket));
+    this.docker = new Docker({ ...socketOptions(options.socket), agent: new EngineAgent() } as Docker.DockerOptions);
     this.network = buildNetwork(options.network);
     this.events = new EngineEvents(this.docker);
     const dataDir = dirname(options.sandboxesDir);

@@ -11,6 +11,9 @@ const OWNED = /^([0-9a-f-]{36})-(\d+)$/;
 /** Folder of a container that waits, or of one that is being made: the mark tells whose. */
 const WAITING = /^waiting-([0-9a-f]{12})-\d+$/;
 
+/** A helper is started right after it was made. */
+const HELPER_MS = 60_000;
+
 interface Owner {
   buildId: string;
   attempt: number;
@@ -59,8 +62,9 @@ async function kept(
   const [, mark] = WAITING.exec(waiting) ?? [];
   // made before its container and taken away after it: without a folder nobody has it, though its worker lives
   if (mark !== undefined) return names.includes(waiting) && lives(mark);
-  // a helper that deletes files runs for a moment and is removed by who made it
-  return container.State === 'running' || container.State === 'created';
+  // a helper of ours runs for a moment and is removed by who made it, unless the engine went away before
+  const young = Date.now() - container.Created * 1000 < HELPER_MS;
+  return container.State === 'running' || (container.State === 'created' && young);
 }
 
 /** A folder without a container: its worker died between making one and the other, or removed only the container. */
