@@ -11,8 +11,8 @@ import { sandboxesIn } from './sandboxes.js';
 import { WAITING_MAX } from './stage/kilnyard.js';
 import type { Stage } from './stage/stage.js';
 
-/** What is swept on a timer may take so long to be gone. */
-const SWEPT_WITHIN_MS = 30_000;
+/** What is swept on a timer may take so long to be gone: a helper of the engine's that was never started is left for a minute. */
+const SWEPT_WITHIN_MS = 90_000;
 /** An item that a killed worker had taken: its lock runs out, and the next look of another finds it, after 30 s each at the longest. */
 const STALLED_WITHIN_MS = 70_000;
 const LOOK_EVERY_MS = 500;

@@ -164,7 +164,9 @@ export class Kilnyard {
         await ready(process, READY_MS, () => answers(process));
         return process;
       } catch (error) {
-        if (process.running || tries === START_TRIES) throw error;
+        const runs = process.running;
+        if (runs) await process.stop('SIGKILL', API_STOP_MS); // nobody else would know of it
+        if (runs || tries === START_TRIES) throw error;
       }
     }
   }
