@@ -20,7 +20,7 @@ const API_GRACE_MS = 15_000;
 /** Beyond the worker's own grace for running builds. */
 const WORKER_GRACE_MS = 30_000;
 
-/** As in the Dockerfile: a small young generation is about 45 MB less resident memory each, and costs a flood nothing (docs/performance.md). */
+/** As in the Dockerfile: a small young generation is some 15 MB less resident memory for a worker, and costs a flood nothing that was measurable. */
 const NODE_FLAGS = ['--max-semi-space-size=2'];
 
 /** Brings the database to this version's tables. Errors: SetupError with what the migration said. */

@@ -1,5 +1,5 @@
 // One build with its phases, by its id, in one statement. By the driver, not by Prisma: every claim, every request for a build comes here,
-// and a worker that runs ordinary builds then never needs Prisma's query compiler (some 30 MB of its memory).
+// and a worker that runs ordinary builds then never needs Prisma's query compiler (with it an idle worker had 190 MB, without it 110 to 121).
 import type { BuildId } from '#core/ids.js';
 import type { BuildRow } from './build-row.js';
 import type { Database } from './database.js';
