@@ -11,7 +11,7 @@ import { figuresOf, markdownTable } from './bench/table.mjs';
 /** In the order of the table. Each file exports `about` and `run({ house, quick, say })`. */
 const ROWS = ['start', 'start-git', 'cold', 'log-volume', 'log-delay', 'queue', 'readers', 'scale', 'cache', 'idle'];
 /** Run only when named: it measures a part by itself, needs no processes, and prints its own table. */
-const ALONE = ['log-pipeline', 'archive'];
+const ALONE = ['log-pipeline', 'archive', 'retention', 'scaling'];
 /** A row that takes longer is given up, so that the whole ends. */
 const ROW_LIMIT_MS = 15 * 60_000;
 const RESULTS = join(HOME, 'bench-results');

@@ -80,8 +80,8 @@ async function insertBuilds(client, { from, to, projects, builds, settings }) {
        exported_variables, image_digest, queued_at, queue_deadline, started_at, ended_at, worker_id, log_day,
        log_line_count, log_byte_count, log_sha256)
      SELECT md5('build' || n)::uuid, md5('project' || n % $3)::uuid, 'project-' || lpad((n % $3)::text, 5, '0'), n / $3 + 1,
-       CASE WHEN n < ${FAULTS} THEN 'FAULT' WHEN n % 1000 < 10 THEN 'TIMED_OUT' WHEN n % 100 = 11 THEN 'STOPPED'
-            WHEN n % 12 = 5 THEN 'FAILED' ELSE 'SUCCEEDED' END,
+       CASE WHEN n < ${FAULTS} THEN 'FAULT' WHEN n / $3 % 100 = 7 THEN 'TIMED_OUT' WHEN n / $3 % 100 = 11 THEN 'STOPPED'
+            WHEN n / $3 % 12 = 5 THEN 'FAILED' ELSE 'SUCCEEDED' END,
        'COMPLETED', 1, 14, 'bench', $5::jsonb, '{}', '[]', 'sha256:' || md5('image'),
        at, at + interval '8 hours', at + interval '1 second', at + interval '90 seconds', 'worker-1', at::date,
        ${LINES_PER_BUILD}, 6000, repeat('ab', 32)
@@ -113,12 +113,17 @@ async function insertBuilds(client, { from, to, projects, builds, settings }) {
   );
 }
 
-/** Builds in the queue, spread over the first projects. */
+/** Builds in the queue, spread over projects that have no others: a page of any other project has ended builds alone, in both data sets. */
 async function insertWaiting(client, { waiting, waitingProjects, builds, settings }) {
+  await client.query(
+    `INSERT INTO project (id, name, settings, last_build_number)
+     SELECT md5('busy' || n)::uuid, 'busy-' || n, $2::jsonb, $3 FROM generate_series(0, $1 - 1) n`,
+    [waitingProjects, settings, builds + waiting],
+  );
   await client.query(
     `INSERT INTO build (id, project_id, project_name, number, status, current_phase, initiator, settings, overrides, queued_at,
        queue_deadline, log_day, version)
-     SELECT md5('waiting' || n)::uuid, md5('project' || n % $2)::uuid, 'project-' || lpad((n % $2)::text, 5, '0'), $3 + n,
+     SELECT md5('waiting' || n)::uuid, md5('busy' || n % $2)::uuid, 'busy-' || n % $2, $3 + n,
        'IN_PROGRESS', 'QUEUED', 'bench', $4::jsonb, '{}', date_trunc('milliseconds', now()), now() + interval '8 hours', now()::date, 1
      FROM generate_series(0, $1 - 1) n`,
     [waiting, waitingProjects, builds, settings],

@@ -77,7 +77,7 @@ async function open(house, request) {
       [SAMPLED_BUILDS],
     );
     const all = await client.query(
-      `SELECT project_name AS project, project_name || ':' || id AS id FROM build LIMIT 500`,
+      `SELECT project_name AS project, project_name || ':' || id AS id FROM build WHERE status <> 'IN_PROGRESS' LIMIT 500`,
     );
     const { rows } = await client.query('SELECT pg_size_pretty(pg_database_size(current_database())) AS size');
     return { builds: found.rows.length > 100 ? found.rows : all.rows, size: rows[0].size };
