@@ -25,8 +25,6 @@ export interface ControlFiles {
 
 /** Room of the events file that is set aside: a script can tell how it ends though the disk is full by then. */
 const EVENTS_RESERVE_BYTES = 64 * 1024;
-/** A file system that cannot set room aside does without. */
-const MAKE = 'mkfifo "$1" "$2" && : >"$3" && { fallocate -n -l "$4" "$3" || :; }';
 
 /** Paths only; nothing is made. */
 export function controlFilesIn(dir: string): ControlFiles {
@@ -59,13 +57,23 @@ export async function makeControlFiles(dir: string): Promise<ControlFiles> {
 }
 
 async function fill(files: ControlFiles): Promise<void> {
-  await exec('/bin/sh', ['-c', MAKE, 'sh', files.plan, files.stdout, files.events, String(EVENTS_RESERVE_BYTES)]);
-  await Promise.all([writeFile(files.output, ''), mkdir(files.workspace)]);
+  await Promise.all([
+    exec('mkfifo', [files.plan, files.stdout]),
+    makeEvents(files.events),
+    writeFile(files.output, ''),
+    mkdir(files.workspace),
+  ]);
   await Promise.all([
     ...[files.stdout, files.output, files.events].map((file) => chmod(file, 0o666)),
     chmod(files.plan, 0o600),
     chmod(files.workspace, 0o755),
   ]);
+}
+
+async function makeEvents(path: string): Promise<void> {
+  await writeFile(path, '');
+  // a file system that cannot set room aside does without
+  await exec('fallocate', ['-n', '-l', String(EVENTS_RESERVE_BYTES), path]).catch(() => undefined);
 }
 
 /** Replaces the record as a whole: a reader sees the old one or the new one. */
