@@ -16,7 +16,7 @@ RUN npx prisma generate && npx tsc -p . && node scripts/copy-assets.mjs && find 
 
 FROM ${NODE_IMAGE} AS program
 WORKDIR /app
-ENV NODE_ENV=production KILNYARD_HOST=0.0.0.0
+ENV NODE_ENV=production KILNYARD_HOST=0.0.0.0 MALLOC_ARENA_MAX=2
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/prisma prisma

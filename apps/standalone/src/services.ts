@@ -22,6 +22,8 @@ const WORKER_GRACE_MS = 30_000;
 
 /** As in the Dockerfile: a small young generation is some 15 MB less resident memory for a worker, and costs a flood nothing that was measurable. */
 const NODE_FLAGS = ['--max-semi-space-size=2'];
+/** As in the Dockerfile: glibc otherwise keeps what each of Node's threads has freed, some 25 MB of an API's memory (docs/performance.md). */
+const MALLOC_ARENAS = { MALLOC_ARENA_MAX: '2' };
 
 /** Brings the database to this version's tables. Errors: SetupError with what the migration said. */
 export async function migrateDatabase({ home, env }: Pick<ServiceRequest, 'home' | 'env'>): Promise<void> {
@@ -54,7 +56,16 @@ export async function startWorker(request: ServiceRequest, drainMs: number): Pro
 function startService(name: 'api' | 'worker', request: ServiceRequest, graceMs: number): Promise<KeptProcess> {
   const { home, folder, env, table, say } = request;
   const args = ['--enable-source-maps', ...NODE_FLAGS, join(home, `dist/apps/${name}/src/main.js`)];
-  const program = { name, command: process.execPath, args, env, cwd: home, logFile: logOf(folder, name), graceMs };
+  const ours = { ...MALLOC_ARENAS, ...env };
+  const program = {
+    name,
+    command: process.execPath,
+    args,
+    env: ours,
+    cwd: home,
+    logFile: logOf(folder, name),
+    graceMs,
+  };
   return KeptProcess.start(program, table, say);
 }
 
