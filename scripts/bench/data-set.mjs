@@ -14,6 +14,11 @@ const FAULTS = 50;
 /** One log that is long, in both data sets alike. */
 const LONG_LOG = { chunks: 200, lines: 5_000 };
 
+/** Of the n-th build: in order of time, as the service makes them (docs/decisions/0035). */
+const BUILD_ID = `CREATE FUNCTION bench_build_id(n integer) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$
+  SELECT (lpad(to_hex(1790000000000 + n::bigint * 2500), 12, '0') || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15))::uuid
+$$`;
+
 /**
  * Makes the database `name` beside the house's own and fills it.
  * In: `projects`, `builds` (ended ones), `waiting` builds over `waitingProjects` of them.
@@ -33,6 +38,7 @@ export async function makeDataSet(house, { name, projects, builds, waiting, wait
       `SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET session_replication_role = replica`,
     );
     await makePartitions(client);
+    await client.query(BUILD_ID);
     await client.query(
       `INSERT INTO project (id, name, settings, last_build_number)
        SELECT md5('project' || n)::uuid, 'project-' || lpad(n::text, 5, '0'), $2::jsonb, $3 FROM generate_series(0, $1 - 1) n`,
@@ -79,7 +85,7 @@ async function insertBuilds(client, { from, to, projects, builds, settings }) {
     `INSERT INTO build (id, project_id, project_name, number, status, current_phase, attempt, version, initiator, settings, overrides,
        exported_variables, image_digest, queued_at, queue_deadline, started_at, ended_at, worker_id, log_day,
        log_line_count, log_byte_count, log_sha256)
-     SELECT md5('build' || n)::uuid, md5('project' || n % $3)::uuid, 'project-' || lpad((n % $3)::text, 5, '0'), n / $3 + 1,
+     SELECT bench_build_id(n), md5('project' || n % $3)::uuid, 'project-' || lpad((n % $3)::text, 5, '0'), n / $3 + 1,
        CASE WHEN n < ${FAULTS} THEN 'FAULT' WHEN n / $3 % 100 = 7 THEN 'TIMED_OUT' WHEN n / $3 % 100 = 11 THEN 'STOPPED'
             WHEN n / $3 % 12 = 5 THEN 'FAILED' ELSE 'SUCCEEDED' END,
        'COMPLETED', 1, 14, 'bench', $5::jsonb, '{}', '[]', 'sha256:' || md5('image'),
@@ -93,14 +99,14 @@ async function insertBuilds(client, { from, to, projects, builds, settings }) {
     `INSERT INTO build_phase (build_id, attempt, ordinal, phase_type, status, started_at, ended_at, contexts)
      SELECT b.id, CASE WHEN o < 2 THEN 0 ELSE 1 END, o, p, 'SUCCEEDED', b.queued_at + o * interval '8 seconds',
        b.queued_at + (o + 1) * interval '8 seconds', '[{"statusCode": "", "message": ""}]'
-     FROM generate_series($1::int, $2::int) n JOIN build b ON b.id = md5('build' || n)::uuid
+     FROM generate_series($1::int, $2::int) n JOIN build b ON b.id = bench_build_id(n)
      CROSS JOIN unnest(ARRAY['SUBMITTED','QUEUED','PROVISIONING','DOWNLOAD_SOURCE','INSTALL','PRE_BUILD','BUILD','POST_BUILD',
        'UPLOAD_ARTIFACTS','FINALIZING','COMPLETED']) WITH ORDINALITY AS phases(p, o1) CROSS JOIN LATERAL (SELECT (o1 - 1)::int AS o) x`,
     [from, to],
   );
   await client.query(
     `INSERT INTO build_event (build_id, attempt, type, data, at)
-     SELECT md5('build' || n)::uuid, 1, type, '{"from": "QUEUED"}', now()
+     SELECT bench_build_id(n), 1, type, '{"from": "QUEUED"}', now()
      FROM generate_series($1::int, $2::int) n CROSS JOIN unnest(ARRAY['QUEUE', 'CLAIM']) type`,
     [from, to],
   );
@@ -108,7 +114,7 @@ async function insertBuilds(client, { from, to, projects, builds, settings }) {
   await client.query(
     `INSERT INTO log_chunk (build_id, attempt, day, first_seq, line_count, first_byte, byte_count, header, body)
      SELECT b.id, 1, b.log_day, 0, ${LINES_PER_BUILD}, 0, $3, $4, $5
-     FROM generate_series($1::int, $2::int) n JOIN build b ON b.id = md5('build' || n)::uuid`,
+     FROM generate_series($1::int, $2::int) n JOIN build b ON b.id = bench_build_id(n)`,
     [from, to, bytes, header, body],
   );
 }
@@ -123,15 +129,15 @@ async function insertWaiting(client, { waiting, waitingProjects, builds, setting
   await client.query(
     `INSERT INTO build (id, project_id, project_name, number, status, current_phase, initiator, settings, overrides, queued_at,
        queue_deadline, log_day, version)
-     SELECT md5('waiting' || n)::uuid, md5('busy' || n % $2)::uuid, 'busy-' || n % $2, $3 + n,
+     SELECT bench_build_id($3 + n), md5('busy' || n % $2)::uuid, 'busy-' || n % $2, $3 + n,
        'IN_PROGRESS', 'QUEUED', 'bench', $4::jsonb, '{}', date_trunc('milliseconds', now()), now() + interval '8 hours', now()::date, 1
      FROM generate_series(0, $1 - 1) n`,
     [waiting, waitingProjects, builds, settings],
   );
   await client.query(
     `INSERT INTO build_phase (build_id, attempt, ordinal, phase_type, started_at)
-     SELECT md5('waiting' || n)::uuid, 0, 1, 'QUEUED', now() FROM generate_series(0, $1 - 1) n`,
-    [waiting],
+     SELECT bench_build_id($2 + n), 0, 1, 'QUEUED', now() FROM generate_series(0, $1 - 1) n`,
+    [waiting, builds],
   );
 }
 
@@ -139,15 +145,15 @@ async function insertWaiting(client, { waiting, waitingProjects, builds, setting
 async function insertLongLog(client, builds) {
   const { header, body, bytes } = await chunkOf(LONG_LOG.lines);
   const middle = Math.floor(builds / 2);
-  await client.query(`DELETE FROM log_chunk WHERE build_id = md5('build' || $1)::uuid`, [middle]);
+  await client.query(`DELETE FROM log_chunk WHERE build_id = bench_build_id($1)`, [middle]);
   await client.query(
     `INSERT INTO log_chunk (build_id, attempt, day, first_seq, line_count, first_byte, byte_count, header, body)
      SELECT b.id, 1, b.log_day, n * ${LONG_LOG.lines}, ${LONG_LOG.lines}, n * $2::bigint, $2, $3, $4
-     FROM build b CROSS JOIN generate_series(0, ${LONG_LOG.chunks - 1}) n WHERE b.id = md5('build' || $1)::uuid`,
+     FROM build b CROSS JOIN generate_series(0, ${LONG_LOG.chunks - 1}) n WHERE b.id = bench_build_id($1)`,
     [middle, bytes, header, body],
   );
   const { rows } = await client.query(
-    `UPDATE build SET log_line_count = $2, log_byte_count = $3 WHERE id = md5('build' || $1)::uuid RETURNING id, project_name`,
+    `UPDATE build SET log_line_count = $2, log_byte_count = $3 WHERE id = bench_build_id($1) RETURNING id, project_name`,
     [middle, LONG_LOG.chunks * LONG_LOG.lines, LONG_LOG.chunks * bytes],
   );
   return `${rows[0].project_name}:${rows[0].id}`;

@@ -1,5 +1,5 @@
 // A build's first transaction: number, row, phases, event. Called by BuildsStore.create.
-import { randomUUID } from 'node:crypto';
+import { v7 as timeOrderedUuid } from 'uuid';
 import type { BuildOverrides } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
 import { requiresOf } from '#core/fleet.js';
@@ -34,7 +34,7 @@ const MINUTE_MS = 60_000;
  */
 export async function createBuild(db: Database, request: NewBuild): Promise<BuildId> {
   const { id } = request;
-  if (id === undefined) return writeBuild(db, asBuildId(randomUUID()), request);
+  if (id === undefined) return writeBuild(db, asBuildId(timeOrderedUuid()), request);
   if (await isThere(db, id)) return id;
   try {
     return await writeBuild(db, id, request);
