@@ -9,13 +9,15 @@ import {
   type NamedValue,
 } from './buildspec.js';
 import { ENV_MAPS } from './check.js';
-import { buildspecInvalid, excerpt } from './findings.js';
+import { buildspecInvalid, excerpt, type Place } from './findings.js';
 import type { BuildPlan, PlannedArtifacts, PlannedPhase } from './plan.js';
 
 /** What a plan needs to know beside the buildspec. */
 export interface CompileContext {
   /** What parse warned of; the plan carries it in front of compile's own warnings. */
   warnings?: readonly Finding[];
+  /** Where the buildspec's fields stand in its text (parse's); absent: findings have no line. */
+  placeOf?: (field: string) => Place | undefined;
   /** artifactIdentifiers of the project's secondary artifacts; absent: not compared. */
   secondaryArtifactIdentifiers?: readonly string[];
 }
@@ -33,9 +35,10 @@ export function compile(source: Buildspec, context: CompileContext = {}): BuildP
   const buildspec = structuredClone(source);
   const { env, artifacts, cache } = buildspec;
   const named = distinct(env);
+  const told: Told = (field, expected, got) => ({ field, expected, got, ...context.placeOf?.(field) });
   return {
     version: buildspec.version,
-    shell: shellOf(env.shell),
+    shell: shellOf(env.shell, told),
     runAs: buildspec.runAs,
     variables: named.variables,
     parameterStore: named.parameterStore.map(({ name, value }) => ({ name, parameter: value })),
@@ -50,16 +53,16 @@ export function compile(source: Buildspec, context: CompileContext = {}): BuildP
     })),
     cache: cache === null ? null : { ...cache, fallbackKeys: cache.key === null ? [] : cache.fallbackKeys },
     reports: buildspec.reports,
-    warnings: [...(context.warnings ?? []), ...unsupported(buildspec), ...unplaced(buildspec, context)],
+    warnings: [...(context.warnings ?? []), ...unsupported(buildspec, told), ...unplaced(buildspec, context, told)],
   };
 }
 
-function shellOf(shell: string | null): 'sh' | 'bash' {
+type Told = (field: string, expected: string, got: string) => Finding;
+
+function shellOf(shell: string | null, told: Told): 'sh' | 'bash' {
   if (shell === null || shell === 'sh' || shell === '/bin/sh') return 'sh';
   if (shell === 'bash' || shell === '/bin/bash') return 'bash';
-  throw buildspecInvalid([
-    { field: 'env.shell', expected: 'bash, /bin/bash, sh or /bin/sh (builds run on Linux)', got: excerpt(shell) },
-  ]);
+  throw buildspecInvalid([told('env.shell', 'bash, /bin/bash, sh or /bin/sh (builds run on Linux)', excerpt(shell))]);
 }
 
 function distinct(env: BuildspecEnv): Record<'variables' | 'parameterStore' | 'secretsManager', NamedValue[]> {
@@ -93,10 +96,10 @@ function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
 }
 
 /** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
-function unsupported(buildspec: Buildspec): Finding[] {
+function unsupported(buildspec: Buildspec, told: Told): Finding[] {
   const { env, proxy, reports, artifacts } = buildspec;
   const warnings: Finding[] = [];
-  const warn = (field: string, expected: string, got: string) => warnings.push({ field, expected, got });
+  const warn = (field: string, expected: string, got: string) => warnings.push(told(field, expected, got));
   if (env.gitCredentialHelper) {
     warn('env.git-credential-helper', 'no (builds never see the credential of their source)', 'yes');
   }
@@ -114,13 +117,19 @@ function unsupported(buildspec: Buildspec): Finding[] {
   return warnings;
 }
 
-function unplaced(buildspec: Buildspec, { secondaryArtifactIdentifiers: known }: CompileContext): Finding[] {
+function unplaced(
+  buildspec: Buildspec,
+  { secondaryArtifactIdentifiers: known }: CompileContext,
+  told: Told,
+): Finding[] {
   const secondary = known === undefined ? [] : (buildspec.artifacts?.secondary ?? []);
   return secondary
     .filter(({ identifier }) => !known?.includes(identifier))
-    .map(({ identifier }) => ({
-      field: `artifacts.secondary-artifacts.${identifier}`,
-      expected: `an artifactIdentifier of the project (${known?.join(', ') || 'it has none'})`,
-      got: identifier,
-    }));
+    .map(({ identifier }) =>
+      told(
+        `artifacts.secondary-artifacts.${identifier}`,
+        `an artifactIdentifier of the project (${known?.join(', ') || 'it has none'})`,
+        identifier,
+      ),
+    );
 }

@@ -1,11 +1,19 @@
 // Gathers what is wrong with a buildspec, so that one refusal tells all of it, and says findings in CodeBuild's words.
 import { Refusal, type Finding } from '#core/errors.js';
+import { suggestKey } from './suggest.js';
 import { MAX_BUILDSPEC_FINDINGS } from './limits.js';
 
 /** 1-based place in the text. */
 export interface Place {
   line: number;
   column: number;
+}
+
+/** What a finding may say beside expectation and what came. */
+export interface Hint {
+  /** Default: where the field was noted. */
+  place?: Place;
+  suggestion?: string | null;
 }
 
 const UNKNOWN_KEY = 'a key that Kilnyard knows here';
@@ -23,23 +31,42 @@ export class Findings {
     this.places.set(field, place);
   }
 
-  error(field: string, expected: string, got: string, place = this.places.get(field)): void {
-    this.errors.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
+  /** Where a field stands; of one that is not there, the nearest thing around it that is. */
+  placeOf(field: string): Place | undefined {
+    for (let at = field; ; at = around(at)) {
+      const place = this.places.get(at);
+      if (place !== undefined || at === '') return place;
+    }
   }
 
-  warn(field: string, expected: string, got: string, place = this.places.get(field)): void {
-    this.warned.push({ field: excerpt(field, MAX_FIELD_LENGTH), expected, got, ...place });
+  error(field: string, expected: string, got: string, more: Hint = {}): void {
+    this.errors.push(this.finding(field, expected, got, more));
+  }
+
+  warn(field: string, expected: string, got: string, more: Hint = {}): void {
+    this.warned.push(this.finding(field, expected, got, more));
   }
 
   /** An unknown key never fails a build (codebuild-contract C1.6). `section` is empty for the top level. */
-  warnUnknownKey(section: string, key: string, place: Place): void {
-    this.warn(section === '' ? key : `${section}.${key}`, UNKNOWN_KEY, excerpt(key), place);
+  warnUnknownKey(section: string, key: string, known: readonly string[], place: Place): void {
+    const field = section === '' ? key : `${section}.${key}`;
+    this.warn(field, UNKNOWN_KEY, excerpt(key), { place, suggestion: suggestKey(section, key, known) });
+  }
+
+  private finding(field: string, expected: string, got: string, { place, suggestion }: Hint): Finding {
+    return {
+      field: excerpt(field, MAX_FIELD_LENGTH),
+      expected,
+      got,
+      ...(place ?? this.placeOf(field)),
+      ...(suggestion ? { suggestion } : {}),
+    };
   }
 
   /** A command that YAML reads as a map (`- echo foo: bar`), in CodeBuild's words; `line` is the command's own. */
   commandIsMap(field: string, label: string, index: number, place: Place): void {
     const got = `${SUBKEYS} at line ${place.line}, value of the key tag on line ${place.line - 1} might be empty`;
-    this.error(field, `${label}[${index}] to be of string type`, got, place);
+    this.error(field, `${label}[${index}] to be of string type`, got, { place });
   }
 
   /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
@@ -49,7 +76,11 @@ export class Findings {
 
   /** Errors: Refusal BUILDSPEC_INVALID with every error in the order of the text, when there is one. */
   refuse(): void {
-    if (this.errors.length > 0) throw buildspecInvalid(inOrder(this.errors));
+    if (this.errors.length > 0) throw this.refusal();
+  }
+
+  refusal(): Refusal {
+    return buildspecInvalid(inOrder(this.errors));
   }
 }
 
@@ -77,7 +108,8 @@ function capped(all: readonly Finding[]): Finding[] {
 export function describeFinding(finding: Finding): string {
   if (finding.got.startsWith(SUBKEYS)) return `Expected ${finding.expected}: ${finding.got}`;
   const place = finding.line === undefined ? '' : ` at line ${finding.line}, column ${finding.column ?? 1}`;
-  return `${finding.field || 'buildspec'}: expected ${finding.expected}, got ${finding.got}${place}`;
+  const meant = finding.suggestion === undefined ? '' : ` (did you mean ${finding.suggestion}?)`;
+  return `${finding.field || 'buildspec'}: expected ${finding.expected}, got ${finding.got}${meant}${place}`;
 }
 
 /**
@@ -98,6 +130,9 @@ export function warningLines(warnings: readonly Finding[]): string[] {
       ...keys.map((k) => `\t\t${k}`),
     );
   }
+  for (const { field, suggestion } of warnings.filter(isUnknownKey)) {
+    if (suggestion !== undefined) lines.push(`Did you mean ${suggestion} instead of ${field}?`);
+  }
   for (const warning of warnings) if (!isUnknownKey(warning)) lines.push(`Warning: ${describeFinding(warning)}`);
   return lines;
 }
@@ -109,6 +144,11 @@ export function excerpt(text: string, length = 80): string {
     .replace(/\s+/g, ' ')
     .replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD');
   return line.length <= length ? line : `${line.slice(0, length - 3)}...`;
+}
+
+/** `a.b[2]` is in `a.b`, which is in `a`, which is in the whole. */
+function around(field: string): string {
+  return field.slice(0, Math.max(0, field.lastIndexOf('.'), field.lastIndexOf('[')));
 }
 
 function isUnknownKey(finding: Finding): boolean {

@@ -34,7 +34,7 @@ describe('version', () => {
 
   it.each([
     ['version: 0.3', 'version: expected 0.2 or 0.1, got 0.3 at line 1, column 10'],
-    ['phases: {}', 'version: expected 0.2 or 0.1, got no version'],
+    ['phases: {}', 'version: expected 0.2 or 0.1, got no version at line 1, column 1'],
     ['version:\n', 'version: expected 0.2 or 0.1, got no version at line 1, column 1'],
     ['version: [0.2]', 'version: expected a text, got a list at line 1, column 10'],
     ['', 'buildspec: expected a map with version and phases, got nothing at line 1, column 1'],
@@ -203,7 +203,7 @@ describe('env', () => {
       'env.variables.CODEBUILD_X: expected a name that does not start with CODEBUILD_ (reserved), got CODEBUILD_X at line 4, column 5',
     ],
     ['A: [x]', 'env.variables.A: expected a text, got a list at line 4, column 8'],
-    ['A: "a\\0b"', 'buildspec: expected text without a NUL character, got a NUL character at line 4, column 8'],
+    ['A: "a\\0b"', 'env.variables.A: expected text without a NUL character, got a NUL character at line 4, column 8'],
   ])('variable %s is refused', (line, message) => {
     expect(refused('env:', '  variables:', `    ${line}`)).toEqual([message]);
   });
@@ -263,7 +263,17 @@ describe('files', () => {
       ['reports: {a: {files: x, file-format: LCOV}}'],
       expect.stringContaining('reports.a.file-format: expected one of JUNITXML, '),
     ],
-    [['reports: {a: {}}'], 'reports.a.files: expected at least one file pattern, got none'],
+    [['reports: {a: {}}'], 'reports.a.files: expected at least one file pattern, got none at line 2, column 14'],
+    [
+      [`artifacts: {files: [${'a, '.repeat(1001)}]}`],
+      'artifacts.files: expected at most 1000 patterns (MAX_GLOBS), got 1001 at line 2, column 20',
+    ],
+    [
+      [`artifacts: {files: x, exclude-paths: ${'a'.repeat(4097)}}`],
+      expect.stringContaining(
+        'artifacts.exclude-paths: expected patterns of at most 4096 characters (MAX_GLOB_LENGTH)',
+      ),
+    ],
     [['artifacts: [x]'], 'artifacts: expected a map, got a list at line 2, column 12'],
   ])('%j is refused', (lines, message) => {
     expect(refused(...lines)).toEqual([message]);
@@ -338,6 +348,44 @@ describe('YAML', () => {
     ]);
   });
 
+  it('tells a mistake of YAML with its path, beside those of the fields', () => {
+    const { findings } = refusalOf(
+      'version: 0.2\nphases:\n  build:\n    commands: [*stpes]\n    on-failure: ABROT\n    commands: []\nenv: {shell: &steps bash}\n',
+    );
+    expect(findings.map(({ field, line, column, suggestion }) => [field, line, column, suggestion])).toEqual([
+      ['phases.build.commands[0]', 4, 16, undefined],
+      ['phases.build.on-failure', 5, 17, 'ABORT'],
+      ['phases.build.commands', 6, 5, undefined],
+    ]);
+    const alias = refusalOf('version: 0.2\nenv: {shell: &steps bash}\nphases:\n  build:\n    commands: *stpes\n');
+    expect(alias.message).toBe(
+      'phases.build.commands: expected an anchor &stpes before its alias, got none (did you mean *steps?) at line 5, column 15',
+    );
+  });
+
+  it.each([
+    ['a tab between key and value', 'A:\tb'],
+    ['a tab before a comment', 'A: b\t# c'],
+    ['a tab at the end of a line', 'A: b\t'],
+    ['a tab alone on a line', 'A: b\n\t\n'],
+    ['Windows line ends', 'A: b\r\n'],
+  ])('reads %s', (_, line) => {
+    expect(read('env:', '  variables:', `    ${line}`).env.variables).toEqual([{ name: 'A', value: 'b' }]);
+  });
+
+  it('stays with YAML 1.1 where the text asks for 1.2, and keeps a tab inside a command', () => {
+    const { buildspec } = parseBuildspec(
+      '%YAML 1.2\n---\nversion: 0.2\nproxy: {logs: yes}\nphases: {build: {commands: ["a\tb"]}}\n...\n',
+    );
+    expect(buildspec.proxy.logs).toBe(true);
+    expect(buildspec.phases.build?.commands).toEqual(['a\tb']);
+  });
+
+  it('takes the keys yes, no, on, off, null-like texts and numbers as the texts that they are', () => {
+    const names = read('env:', '  variables: {on: 1, yes: 2, "null": 3}').env.variables.map(({ name }) => name);
+    expect(names).toEqual(['on', 'yes', 'null']);
+  });
+
   it('tells several syntax errors at once', () => {
     const refusal = refusalOf('version: 0.2\na: [1\nb: "x\nc: d\n');
     expect(refusal.findings.length).toBeGreaterThan(1);
@@ -345,7 +393,11 @@ describe('YAML', () => {
   });
 
   it.each([
-    ['version: 0.2\nversion: 0.2', /a key only once in its map, got it again at line 2, column 1/, 'a key twice'],
+    [
+      'version: 0.2\nversion: 0.2',
+      /^version: expected a key only once in its map, got it again \(first at line 1\) at line 2, column 1$/,
+      'a key twice',
+    ],
     ['version: 0.2\n? [a]\n: b', /expected a plain text as key, got a list at line 2, column 3/, 'a list as key'],
     ['version: 0.2\nenv: *e', /an anchor &e before its alias, got none at line 2/, 'an unknown alias'],
     ['version: 0.2\nenv: &e {variables: *e}', /an anchor &e before its alias/, 'an alias inside its own anchor'],
@@ -361,7 +413,7 @@ describe('YAML', () => {
         describeFinding,
       ),
     ).toEqual([
-      'build: expected a key that Kilnyard knows here, got build at line 2, column 1',
+      'build: expected a key that Kilnyard knows here, got build (did you mean phases.build?) at line 2, column 1',
       expect.stringMatching(/plain YAML, got Unresolved tag: !Ref \(ignored\) at line 3/),
       'artifacts.type: expected a key that Kilnyard knows here, got type at line 3, column 28',
       expect.stringMatching(/one YAML document, got several/),
@@ -382,6 +434,39 @@ describe('YAML', () => {
       'Warning: cache: expected paths to cache, got none; nothing is cached at line 4, column 8',
     ]);
     expect(warningLines([])).toEqual([]);
+    expect(warningLines(parseBuildspec('version: 0.2\nphases: {build: {comands: [a]}}').warnings)).toEqual([
+      'Found possible syntax errors in buildspec:',
+      'In the section phases.build',
+      '\tThe following keys cannot be identified:',
+      '\t\tcomands',
+      'Did you mean commands instead of phases.build.comands?',
+      'Warning: phases: expected at least one command, got none; the build does nothing at line 2, column 9',
+    ]);
+  });
+});
+
+describe('suggestions', () => {
+  it.each([
+    ['phasse: {}', 'phases'],
+    ['Phases: {}', 'phases'],
+    ['build: {commands: [a]}', 'phases.build'],
+    ['runas: root', 'run-as'],
+    ['environment: {}', 'env'],
+    ['phases: {prebuild: {commands: [a]}}', 'pre_build'],
+    ['phases: {pre-build: {commands: [a]}}', 'pre_build'],
+    ['phases: {artifacts: {}}', 'artifacts'],
+    ['phases: {build: {comands: [a]}}', 'commands'],
+    ['phases: {build: {on-fail: ABORT}}', 'on-failure'],
+    ['phases: {build: {runtime-versions: {nodejs: 20}}}', 'phases.install.runtime-versions'],
+    ['phases: {install: {runtime-versions: {node: 20}}}', 'nodejs'],
+    ['phases: {install: {runtime-versions: {go: 1.22}}}', 'golang'],
+    ['env: {varibales: {}}', 'variables'],
+    ['artifacts: {files: [a], exlude-paths: b}', 'exclude-paths'],
+    ['artifacts: {files: [dist/]}', 'dist/**/*'],
+    ['xyzzy: 1', undefined],
+  ])('of %s is %s', (line, suggestion) => {
+    const { warnings } = parseBuildspec(`version: 0.2\n${line}`);
+    expect(warnings.find(({ field }) => field !== 'phases')?.suggestion).toBe(suggestion);
   });
 });
 
@@ -458,7 +543,10 @@ describe('whatever the text', () => {
     try {
       return JSON.stringify(parseBuildspec(text).buildspec) !== '';
     } catch (error) {
-      return error instanceof Refusal && error.code === 'BUILDSPEC_INVALID' && error.findings.length > 0;
+      if (!(error instanceof Refusal) || error.code !== 'BUILDSPEC_INVALID') return false;
+      return (
+        error.findings.length > 0 && error.findings.every(({ line, got }) => line !== undefined || / more$/.test(got))
+      );
     }
   };
   const word = fc.constantFrom(

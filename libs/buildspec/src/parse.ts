@@ -2,7 +2,7 @@
 import type { Finding } from '#core/errors.js';
 import type { Buildspec } from './buildspec.js';
 import { checkBuildspec } from './check.js';
-import { buildspecInvalid, excerpt, Findings } from './findings.js';
+import { excerpt, Findings, type Place } from './findings.js';
 import { readBatch } from './read-batch.js';
 import { readEnv } from './read-env.js';
 import { readArtifacts, readCache, readReports } from './read-files.js';
@@ -12,17 +12,33 @@ import { readYaml, says } from './yaml-tree.js';
 
 const TOP_KEYS = ['version', 'run-as', 'env', 'proxy', 'batch', 'phases', 'reports', 'artifacts', 'cache'];
 
+export interface ParsedBuildspec {
+  /** Plain JSON data. */
+  buildspec: Buildspec;
+  /** What is odd but allowed, unknown keys among it, in the order of the text. */
+  warnings: Finding[];
+  /** Where a field (dotted path) stands in the text, for findings of later stations. */
+  placeOf: (field: string) => Place | undefined;
+}
+
 /**
  * Reads a buildspec of version 0.1 or 0.2.
- * In: its text, of any size. Out: the buildspec as plain JSON data, and warnings (unknown keys among them) in the order of the text.
+ * In: its text, of any size.
  * Errors: Refusal BUILDSPEC_INVALID with every finding, each with field, expectation, what came, and 1-based line and column. Nothing else.
  * Syntax errors are told alone: what a broken text means is not guessed at.
  */
-export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: Finding[] } {
+export function parseBuildspec(text: string): ParsedBuildspec {
   const findings = new Findings();
+  const buildspec = readBuildspec(text, findings);
+  return { buildspec, warnings: findings.warnings, placeOf: (field) => findings.placeOf(field) };
+}
+
+/** As parseBuildspec; the warnings are in `findings` also where it refuses. */
+export function readBuildspec(text: string, findings: Findings): Buildspec {
   const root = readYaml(text, findings);
   if (root.kind !== 'map') {
-    throw buildspecInvalid([{ field: '', expected: 'a map with version and phases', got: says(root), ...root.place }]);
+    findings.error('', 'a map with version and phases', says(root), { place: root.place });
+    throw findings.refusal();
   }
   const top = new Section('', root, findings);
   const version = readVersion(top);
@@ -40,7 +56,7 @@ export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: 
   };
   checkBuildspec(buildspec, findings);
   findings.refuse();
-  return { buildspec, warnings: findings.warnings };
+  return buildspec;
 }
 
 /** Quoted or not (codebuild-contract C2). */

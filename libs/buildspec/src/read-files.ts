@@ -10,7 +10,7 @@ import {
   type ReportFormat,
 } from './buildspec.js';
 import { excerpt } from './findings.js';
-import { MAX_FALLBACK_KEYS, MAX_REPORT_GROUPS } from './limits.js';
+import { MAX_FALLBACK_KEYS, MAX_GLOB_LENGTH, MAX_GLOBS, MAX_REPORT_GROUPS } from './limits.js';
 import type { Section } from './section.js';
 
 const ARTIFACT_KEYS = [
@@ -46,14 +46,29 @@ export function readArtifacts(top: Section, version: Buildspec['version']): Buil
 
 function readArtifactFiles(section: Section): ArtifactFiles {
   return {
-    files: section.list('files'),
-    excludePaths: section.list('exclude-paths'),
+    files: readPatterns(section, 'files'),
+    excludePaths: readPatterns(section, 'exclude-paths'),
     baseDirectory: section.text('base-directory'),
     discardPaths: section.flag('discard-paths'),
     name: section.text('name'),
     enableSymlinks: section.flag('enable-symlinks'),
     s3Prefix: section.text('s3-prefix'),
   };
+}
+
+/** Patterns are judged as they stand; what their variables make of them is seen when they are used. */
+function readPatterns(section: Section, key: string): string[] {
+  const patterns = section.list(key);
+  if (patterns.length > MAX_GLOBS)
+    section.refuse(key, `at most ${MAX_GLOBS} patterns (MAX_GLOBS)`, `${patterns.length}`);
+  for (const pattern of patterns) {
+    if (pattern.length > MAX_GLOB_LENGTH) {
+      section.refuse(key, `patterns of at most ${MAX_GLOB_LENGTH} characters (MAX_GLOB_LENGTH)`, excerpt(pattern));
+    } else if (pattern.endsWith('/')) {
+      section.warn(key, 'patterns of files (a folder alone matches nothing)', excerpt(pattern), `${pattern}**/*`);
+    }
+  }
+  return patterns;
 }
 
 /** Out: null without the section; `paths` may be empty. */

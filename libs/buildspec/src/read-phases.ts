@@ -3,8 +3,17 @@ import { PHASE_NAMES, type Buildspec, type BuildspecPhase, type OnFailure, type 
 import { excerpt } from './findings.js';
 import { ON_FAILURE_EXPECTED, parseOnFailure } from './on-failure.js';
 import type { Section } from './section.js';
+import { closest } from './suggest.js';
 
 const PHASE_KEYS = ['commands', 'finally', 'run-as', 'on-failure', 'steps'];
+/** codebuild-contract C4. */
+const RUNTIMES = ['java', 'python', 'nodejs', 'ruby', 'golang', 'php', 'dotnet', 'android', 'docker'];
+const OTHER_NAMES = new Map([
+  ['go', 'golang'],
+  ['jdk', 'java'],
+  ['openjdk', 'java'],
+  ['corretto', 'java'],
+]);
 /** What useradd takes, and not an option of the program that changes the user. */
 const USER_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$/;
 
@@ -40,7 +49,9 @@ function readOnFailure(phase: Section): OnFailure {
   const text = phase.text('on-failure');
   if (text === null) return { action: 'DEFAULT' };
   const onFailure = parseOnFailure(text);
-  if (onFailure === null) phase.refuse('on-failure', ON_FAILURE_EXPECTED, excerpt(text));
+  if (onFailure === null) {
+    phase.refuse('on-failure', ON_FAILURE_EXPECTED, excerpt(text), closest(text, ['ABORT', 'CONTINUE', 'RETRY']));
+  }
   return onFailure ?? { action: 'DEFAULT' };
 }
 
@@ -56,7 +67,12 @@ export function readRunAs(section: Section): string | null {
 /** Versions are their source text: unquoted 3.10 is `3.10`. */
 function readRuntimeVersions(install: Section): Buildspec['runtimeVersions'] {
   return install.pairs('runtime-versions').map(({ name, value }) => {
-    if (value === '') install.refuse(`runtime-versions.${name}`, 'a version', 'nothing');
+    const key = `runtime-versions.${name}`;
+    if (value === '') install.refuse(key, 'a version', 'nothing');
+    if (!RUNTIMES.includes(name)) {
+      const suggestion = OTHER_NAMES.get(name.toLowerCase()) ?? closest(name, RUNTIMES);
+      install.warn(key, `one of ${RUNTIMES.join(', ')}`, excerpt(name), suggestion);
+    }
     return { name, version: value };
   });
 }

@@ -41,7 +41,7 @@ export class Section {
   /** Warns of every key that is not among `known`. */
   warnUnknown(known: readonly string[]): void {
     for (const [key, { keyPlace }] of this.map.entries) {
-      if (!known.includes(key)) this.findings.warnUnknownKey(this.field, key, keyPlace);
+      if (!known.includes(key)) this.findings.warnUnknownKey(this.field, key, known, keyPlace);
     }
   }
 
@@ -94,7 +94,7 @@ export class Section {
       section.findings.note(section.path(name), section.keyPlace(name));
       if (value.kind === 'text') pairs.push({ name, value: value.text });
       else if (value.kind === 'null') pairs.push({ name, value: '' });
-      else this.findings.error(section.path(excerpt(name)), 'a text', says(value), value.place);
+      else this.findings.error(section.path(excerpt(name)), 'a text', says(value), { place: value.place });
     }
     return pairs;
   }
@@ -108,12 +108,13 @@ export class Section {
     return null;
   }
 
-  /** Reports a value that the field does not take. */
-  refuse(key: string, expected: string, got: string): void {
-    this.findings.error(this.path(key), expected, got);
+  /** Reports a value that the field does not take. `suggestion`: what it may have been meant to be. */
+  refuse(key: string, expected: string, got: string, suggestion: string | null = null): void {
+    this.findings.error(this.path(key), expected, got, { suggestion });
   }
 
-  warn(key: string, expected: string, got: string): void {
-    this.findings.warn(this.path(key), expected, got, this.keyPlace(key));
+  warn(key: string, expected: string, got: string, suggestion: string | null = null): void {
+    const entry = this.map.entries.get(key);
+    this.findings.warn(this.path(key), expected, got, { place: entry?.keyPlace, suggestion });
   }
 }

@@ -14,6 +14,7 @@ import {
 import { messageOf, type Finding } from '#core/errors.js';
 import { buildspecInvalid, excerpt, Findings, type Place } from './findings.js';
 import { MAX_BUILDSPEC_DEPTH, MAX_BUILDSPEC_NODES } from './limits.js';
+import { closest } from './suggest.js';
 import { guardYaml, tooDeep, tooMuch } from './yaml-guard.js';
 
 interface NodeBase {
@@ -33,11 +34,21 @@ export interface YamlEntry {
 
 type Entries = Map<string, YamlEntry>;
 
+/** Where the walk stands. `place`: the nearest one around, for a node without one. */
+interface Spot {
+  path: string;
+  place: Place;
+  depth: number;
+}
+
+const MOST_ANCHORS_COMPARED = 100;
+
 /**
  * Reads the first document of a YAML text.
  * Out: its root; nodes behind an alias are shared, never copied. Plain `~`, `null` and nothing at all are null, in YAML 1.1's spellings.
  * Merge keys (`<<`) are resolved, own keys winning. Tags are ignored with a warning, and so are further documents.
- * Errors: Refusal BUILDSPEC_INVALID with all findings: what is not YAML, duplicate keys, unknown aliases, passed limits (limits.ts).
+ * Duplicate keys (the first counts), unknown aliases (null) and the like are told to `findings`, and reading goes on.
+ * Errors: Refusal BUILDSPEC_INVALID for what is not YAML, with every syntax error, and for a passed limit (limits.ts).
  */
 export function readYaml(text: string, findings: Findings): YamlNode {
   const source = text.startsWith('\uFEFF') ? text.slice(1) : text;
@@ -51,9 +62,7 @@ export function readYaml(text: string, findings: Findings): YamlNode {
   };
   reportSyntax(document, placeOf, findings);
   findings.refuse();
-  const root = new TreeBuilder(findings, placeOf).build(document.contents);
-  findings.refuse();
-  return root;
+  return new TreeBuilder(findings, placeOf).build(document.contents);
 }
 
 function compose(source: string, lineCounter: LineCounter): Document.Parsed {
@@ -77,15 +86,15 @@ function reportSyntax(document: Document.Parsed, placeOf: (offset: number) => Pl
   for (const { code, message, pos } of document.errors) {
     const place = placeOf(pos[0]);
     if (code === 'MULTIPLE_DOCS') {
-      findings.warn('', 'one YAML document', 'several; all after the first are ignored', place);
+      findings.warn('', 'one YAML document', 'several; all after the first are ignored', { place });
     } else if (!seen.has(place.line)) {
       seen.add(place.line);
-      findings.error('', 'well-formed YAML', excerpt(message, 200), place);
+      findings.error('', 'well-formed YAML', excerpt(message, 200), { place });
     }
   }
   for (const { message, pos } of document.warnings) {
     if (!message.includes('tag:yaml.org,2002:')) {
-      findings.warn('', 'plain YAML', `${excerpt(message, 200)} (ignored)`, placeOf(pos[0]));
+      findings.warn('', 'plain YAML', `${excerpt(message, 200)} (ignored)`, { place: placeOf(pos[0]) });
     }
   }
 }
@@ -101,56 +110,66 @@ class TreeBuilder {
   ) {}
 
   build(contents: unknown): YamlNode {
-    return this.node(contents, { line: 1, column: 1 }, 0);
+    return this.node(contents, { path: '', place: { line: 1, column: 1 }, depth: 0 });
   }
 
-  private node(node: unknown, fallback: Place, depth: number): YamlNode {
-    if (isAlias(node)) return this.alias(node.source, this.at(node.range, fallback));
-    if (depth > MAX_BUILDSPEC_DEPTH) throw buildspecInvalid([{ ...tooDeep(), ...fallback }]);
-    if (!isScalar(node) && !isMap(node) && !isSeq(node)) return this.spend({ kind: 'null', place: fallback, size: 1 });
-    const place = this.at(node.range, fallback);
+  private node(node: unknown, spot: Spot): YamlNode {
+    if (isAlias(node)) return this.alias(node.source, { ...spot, place: this.at(node.range, spot.place) });
+    if (spot.depth > MAX_BUILDSPEC_DEPTH) throw buildspecInvalid([{ ...tooDeep(), ...spot.place }]);
+    if (!isScalar(node) && !isMap(node) && !isSeq(node)) {
+      return this.spend({ kind: 'null', place: spot.place, size: 1 });
+    }
+    const here = { ...spot, place: this.at(node.range, spot.place) };
     const built = isScalar(node)
-      ? this.scalar(String(node.value ?? ''), node.type, place)
+      ? this.scalar(String(node.value ?? ''), node.type, here)
       : isMap(node)
-        ? this.map(node, place, depth)
-        : this.list(node, place, depth);
+        ? this.map(node, here)
+        : this.list(node, here);
     if (node.anchor !== undefined) this.anchors.set(node.anchor, built);
     return built;
   }
 
-  private scalar(text: string, type: unknown, place: Place): YamlNode {
-    if (text.includes('\0')) this.findings.error('', 'text without a NUL character', 'a NUL character', place);
+  private scalar(text: string, type: unknown, { path, place }: Spot): YamlNode {
+    if (text.includes('\0')) this.findings.error(path, 'text without a NUL character', 'a NUL character', { place });
     const isNull = type === 'PLAIN' && (text === '' || /^(~|null|Null|NULL)$/.test(text));
     return this.spend(isNull ? { kind: 'null', place, size: 1 } : { kind: 'text', text, place, size: 1 });
   }
 
-  private alias(name: string, place: Place): YamlNode {
+  private alias(name: string, { path, place }: Spot): YamlNode {
     const target = this.anchors.get(name);
     if (target !== undefined) return this.spend(target);
-    this.findings.error('', `an anchor &${excerpt(name)} before its alias`, 'none', place);
+    const suggestion = closest(name, [...this.anchors.keys()].slice(0, MOST_ANCHORS_COMPARED));
+    const meant = suggestion === null ? null : `*${suggestion}`;
+    this.findings.error(path, `an anchor &${excerpt(name)} before its alias`, 'none', { place, suggestion: meant });
     return { kind: 'null', place, size: 1 };
   }
 
-  private list(seq: YAMLSeq, place: Place, depth: number): YamlList {
-    const items = seq.items.map((item) => this.node(item, place, depth + 1));
+  private list(seq: YAMLSeq, { path, place, depth }: Spot): YamlList {
+    const items = seq.items.map((item, index) =>
+      this.node(item, { path: `${path}[${index}]`, place, depth: depth + 1 }),
+    );
     this.work += 1;
     return { kind: 'list', items, place, size: items.reduce((sum, item) => sum + item.size, 1) };
   }
 
-  private map(map: YAMLMap, place: Place, depth: number): YamlMap {
+  private map(map: YAMLMap, { path, place, depth }: Spot): YamlMap {
     const own: Entries = new Map();
     const merged: Entries = new Map();
     for (const { key, value } of map.items) {
-      const keyNode = this.node(key, place, depth + 1);
-      const valueNode = this.node(value, keyNode.place, depth + 1);
+      const keyNode = this.node(key, { path, place, depth: depth + 1 });
+      const field = keyNode.kind === 'text' ? `${path}${path === '' ? '' : '.'}${keyNode.text}` : path;
+      const valueNode = this.node(value, { path: field, place: keyNode.place, depth: depth + 1 });
       if (keyNode.kind !== 'text') {
-        this.findings.error('', 'a plain text as key', says(keyNode), keyNode.place);
+        this.findings.error(path, 'a plain text as key', says(keyNode), { place: keyNode.place });
       } else if (keyNode.text === '<<' && isScalar(key) && key.type === 'PLAIN') {
-        this.merge(valueNode, merged);
-      } else if (own.has(keyNode.text)) {
-        this.findings.error(keyNode.text, 'a key only once in its map', 'it again', keyNode.place);
+        this.merge(valueNode, merged, field);
       } else {
-        own.set(keyNode.text, { keyPlace: keyNode.place, value: valueNode });
+        const first = own.get(keyNode.text);
+        if (first === undefined) own.set(keyNode.text, { keyPlace: keyNode.place, value: valueNode });
+        else {
+          const got = `it again (first at line ${first.keyPlace.line})`;
+          this.findings.error(field, 'a key only once in its map', got, { place: keyNode.place });
+        }
       }
     }
     for (const [key, entry] of merged) if (!own.has(key)) own.set(key, entry);
@@ -161,10 +180,10 @@ class TreeBuilder {
   }
 
   /** Of several merged maps the first that has a key wins (YAML 1.1 merge type). Their aliases were paid for when they were read. */
-  private merge(value: YamlNode, into: Entries): void {
+  private merge(value: YamlNode, into: Entries, field: string): void {
     for (const part of value.kind === 'list' ? value.items : [value]) {
       if (part.kind !== 'map') {
-        this.findings.error('<<', 'a map, or a list of maps', says(part), part.place);
+        this.findings.error(field, 'a map, or a list of maps', says(part), { place: part.place });
         continue;
       }
       for (const [key, entry] of part.entries) if (!into.has(key)) into.set(key, entry);

@@ -75,6 +75,8 @@ export interface Finding {
   /** 1-based place in the text, where the input was a text. */
   line?: number;
   column?: number;
+  /** What was probably meant, where that can be said. */
+  suggestion?: string;
 }
 
 export abstract class KilnyardError extends Error {

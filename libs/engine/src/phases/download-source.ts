@@ -87,9 +87,10 @@ async function readPlan(run: BuildRun, sourceDir: string): Promise<BuildPlan> {
     if (bytes === null) throw new PhaseFailure('YAML_FILE_ERROR', `stat ${shown}: no such file or directory`);
     text = bytes.toString('utf8');
   }
-  const { buildspec, warnings } = parseBuildspec(text);
+  const { buildspec, warnings, placeOf } = parseBuildspec(text);
   const plan = compile(buildspec, {
     warnings,
+    placeOf,
     secondaryArtifactIdentifiers: settings.secondaryArtifacts.map((one) => one.artifactIdentifier ?? ''),
   });
   if (plan.warnings.length > 0) await log.say('Found possible syntax errors in buildspec:');
