@@ -337,11 +337,22 @@ describe('parameters, secrets, uploads', () => {
   it('a buildspec is checked as YAML and as JSON', async () => {
     const spec = 'version: 0.2\nphases:\n  build:\n    commands: [make]\n';
     const yaml = await api.ask('POST', '/v1/buildspec/validate', spec, { 'content-type': 'text/yaml' });
-    expect([yaml.status, await yaml.json()]).toEqual([200, { valid: true, warnings: [] }]);
+    expect([yaml.status, await yaml.json()]).toMatchObject([
+      200,
+      { valid: true, warnings: [], plan: { phases: [{ phaseType: 'BUILD', commands: 1, finally: 0 }], batch: null } },
+    ]);
     expect((await api.ask('POST', '/v1/buildspec/validate', { buildspec: spec })).status).toBe(200);
-    expect(await problemOf(await api.ask('POST', '/v1/buildspec/validate', { buildspec: 'version: 9' }))).toMatchObject(
-      { code: 'BUILDSPEC_INVALID' },
-    );
+    const wrong = { buildspec: 'version: 9\nphases:\n  biuld: {}\n' };
+    expect(await problemOf(await api.ask('POST', '/v1/buildspec/validate', wrong))).toMatchObject({
+      code: 'BUILDSPEC_INVALID',
+      status: 400,
+      detail: 'version: expected 0.2 or 0.1, got 9 at line 1, column 10',
+      findings: [
+        { severity: 'error', field: 'version', line: 1, column: 10 },
+        { severity: 'warning', field: 'phases.biuld', line: 3, column: 3, suggestion: 'build' },
+        { severity: 'warning', field: 'phases' },
+      ],
+    });
     expect(await problemOf(await api.ask('POST', '/v1/buildspec/validate', { spec }))).toMatchObject({
       code: 'INVALID_INPUT',
     });

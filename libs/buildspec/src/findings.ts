@@ -155,7 +155,8 @@ function isUnknownKey(finding: Finding): boolean {
   return finding.expected === UNKNOWN_KEY;
 }
 
-function inOrder(findings: readonly Finding[]): Finding[] {
+/** In the order of the text; what has no place is last. */
+export function inOrder<F extends Finding>(findings: readonly F[]): F[] {
   const last = Number.MAX_SAFE_INTEGER;
   return [...findings].sort((a, b) => (a.line ?? last) - (b.line ?? last) || (a.column ?? last) - (b.column ?? last));
 }

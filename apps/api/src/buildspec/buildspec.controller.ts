@@ -6,12 +6,17 @@ import { Describe } from '../docs/describe.js';
 import { finding } from '../docs/schemas.js';
 import { buildspecText } from '../projects/project-fields.dto.js';
 import { checkInlineBuildspec } from './check-buildspec.js';
+import { planSummary } from './plan.dto.js';
 
 const buildspecBody = z
   .union([buildspecText, z.strictObject({ buildspec: buildspecText })])
   .meta({ id: 'ValidateBuildspec', description: 'The YAML itself (text/yaml), or JSON that holds it.' });
 const buildspecCheck = z
-  .object({ valid: z.literal(true), warnings: z.array(finding).meta({ description: 'Odd, but allowed.' }) })
+  .object({
+    valid: z.literal(true),
+    warnings: z.array(finding).meta({ description: 'Odd, but allowed.' }),
+    plan: planSummary,
+  })
   .meta({ id: 'BuildspecCheck' });
 
 const EXAMPLE = 'version: 0.2\nphases:\n  build:\n    commands:\n      - make\n';
@@ -25,14 +30,14 @@ export class BuildspecController {
   @Describe({
     summary: 'Check a buildspec',
     description:
-      'Reads a buildspec as a build would and tells all that is wrong, with line and column. Nothing is stored or run.',
+      'Reads a buildspec as a build would and tells all that is wrong or odd, with line and column, and what it would do. Nothing is stored or run.',
     answer: buildspecCheck,
-    example: { valid: true, warnings: [] },
+    example: { valid: true, ...checkInlineBuildspec(EXAMPLE) },
     bodyExamples: { json: { summary: 'JSON that holds the YAML', value: { buildspec: EXAMPLE } } },
     errors: ['INVALID_INPUT', 'BUILDSPEC_INVALID'],
   })
   validate(@Body({ schema: buildspecBody }) body: z.output<typeof buildspecBody>): z.infer<typeof buildspecCheck> {
     const text = typeof body === 'string' ? body : body.buildspec;
-    return { valid: true, warnings: checkInlineBuildspec(text) };
+    return { valid: true, ...checkInlineBuildspec(text) };
   }
 }

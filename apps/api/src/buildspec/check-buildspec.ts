@@ -1,13 +1,20 @@
 // Reads a buildspec that came with a request, so that its author hears of a mistake at once and not from a failed build.
-import type { Finding } from '#core/errors.js';
+import { Refusal, type Finding } from '#core/errors.js';
+import { examineBuildspec } from '#buildspec/examine.js';
 import { locateBuildspec } from '#buildspec/locate.js';
-import { parseBuildspec } from '#buildspec/parse.js';
+import type { PlanSummary } from '#buildspec/plan-summary.js';
 import type { ProjectSource } from '#core/project.js';
 import { refusalOf, shown } from '../http/findings.js';
 
-/** Errors: Refusal BUILDSPEC_INVALID with all findings, each with line and column. Out: what is odd but allowed. */
-export function checkInlineBuildspec(text: string): Finding[] {
-  return parseBuildspec(text).warnings;
+/**
+ * Out: what it would do, and what is odd but allowed.
+ * Errors: Refusal BUILDSPEC_INVALID with all errors and warnings, each with severity, line and column.
+ */
+export function checkInlineBuildspec(text: string): { warnings: Finding[]; plan: PlanSummary } {
+  const examined = examineBuildspec(text);
+  if (examined.valid) return { warnings: examined.findings, plan: examined.plan };
+  const { refusal, findings } = examined;
+  throw new Refusal(refusal.code, refusal.message, { findings, cause: refusal });
 }
 
 /**

@@ -13,6 +13,7 @@ export const finding = z
     got: z.string().meta({ description: 'Shortened; never a secret.' }),
     line: z.int().optional(),
     column: z.int().optional(),
+    severity: z.enum(['error', 'warning']).optional().meta({ description: 'Absent: an error.' }),
     suggestion: z.string().optional().meta({ description: 'What was probably meant.' }),
   })
   .meta({ id: 'Finding', description: 'One thing that is wrong with a request.' });
