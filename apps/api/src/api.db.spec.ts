@@ -359,6 +359,22 @@ describe('parameters, secrets, uploads', () => {
   });
 });
 
+describe('the schema of buildspecs', () => {
+  it('is open to editors, which have no token', async () => {
+    const answer = await fetch(`${api.url}/v1/buildspec/schema.json`);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      200,
+      'application/schema+json; charset=utf-8',
+    ]);
+    expect(await answer.json()).toMatchObject({
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      required: ['version'],
+      properties: { phases: { properties: { build: { properties: { commands: {} } } } } },
+    });
+    expect((await fetch(`${api.url}/v1/buildspec/validate`, { method: 'POST' })).status).toBe(401);
+  });
+});
+
 describe('the service itself', () => {
   it('tells its health without a token, and names no addresses', async () => {
     const answer = await fetch(`${api.url}/health`);

@@ -13,6 +13,9 @@ export const COMMAND_PHASE_OF: Readonly<Record<PhaseName, CommandPhase>> = {
   post_build: 'POST_BUILD',
 };
 
+/** Languages that `runtime-versions` may name. */
+export const RUNTIMES = ['java', 'python', 'nodejs', 'ruby', 'golang', 'php', 'dotnet', 'android', 'docker'] as const;
+
 /** What follows when a phase fails. DEFAULT: CodeBuild's table of transitions. RETRY starts the whole build again, at most `count` times. */
 export type OnFailure =
   | { action: 'DEFAULT' }

@@ -1,13 +1,18 @@
 // Reads `phases` and `run-as` (codebuild-contract C4).
-import { PHASE_NAMES, type Buildspec, type BuildspecPhase, type OnFailure, type PhaseName } from './buildspec.js';
+import {
+  PHASE_NAMES,
+  RUNTIMES,
+  type Buildspec,
+  type BuildspecPhase,
+  type OnFailure,
+  type PhaseName,
+} from './buildspec.js';
 import { excerpt } from './findings.js';
 import { ON_FAILURE_EXPECTED, parseOnFailure } from './on-failure.js';
 import type { Section } from './section.js';
 import { closest } from './suggest.js';
 
 const PHASE_KEYS = ['commands', 'finally', 'run-as', 'on-failure', 'steps'];
-/** codebuild-contract C4. */
-const RUNTIMES = ['java', 'python', 'nodejs', 'ruby', 'golang', 'php', 'dotnet', 'android', 'docker'];
 const OTHER_NAMES = new Map([
   ['go', 'golang'],
   ['jdk', 'java'],
@@ -69,7 +74,7 @@ function readRuntimeVersions(install: Section): Buildspec['runtimeVersions'] {
   return install.pairs('runtime-versions').map(({ name, value }) => {
     const key = `runtime-versions.${name}`;
     if (value === '') install.refuse(key, 'a version', 'nothing');
-    if (!RUNTIMES.includes(name)) {
+    if (!RUNTIMES.some((known) => known === name)) {
       const suggestion = OTHER_NAMES.get(name.toLowerCase()) ?? closest(name, RUNTIMES);
       install.warn(key, `one of ${RUNTIMES.join(', ')}`, excerpt(name), suggestion);
     }

@@ -1,7 +1,9 @@
 // Checks a buildspec without running it.
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiConsumes, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
+import { BUILDSPEC_SCHEMA } from '#buildspec/schema/buildspec-schema.js';
+import type { JsonSchema } from '#buildspec/schema/values.js';
 import { Describe } from '../docs/describe.js';
 import { finding } from '../docs/schemas.js';
 import { buildspecText } from '../projects/project-fields.dto.js';
@@ -24,6 +26,21 @@ const EXAMPLE = 'version: 0.2\nphases:\n  build:\n    commands:\n      - make\n'
 @ApiTags('Buildspec')
 @Controller('v1/buildspec')
 export class BuildspecController {
+  @Get('schema.json')
+  @Header('content-type', 'application/schema+json; charset=utf-8')
+  @Header('cache-control', 'public, max-age=3600')
+  @Describe({
+    summary: 'JSON Schema of the buildspec',
+    description:
+      'For editors: completion and marks while typing. Put `# yaml-language-server: $schema=<this address>` on the first line of a buildspec. Draft-07; needs no token.',
+    content: { 'application/schema+json': { schema: { type: 'object' } } },
+    open: true,
+    errors: [],
+  })
+  schema(): JsonSchema {
+    return BUILDSPEC_SCHEMA;
+  }
+
   @Post('validate')
   @HttpCode(200)
   @ApiConsumes('application/json', 'text/yaml')

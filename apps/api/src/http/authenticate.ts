@@ -59,9 +59,12 @@ function hash(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
+/** Editors fetch it, and have no token. */
+const SCHEMA_PATH = '/v1/buildspec/schema.json';
+
 /** Routes that need no token. `/metrics` joins them where the operator opened it. */
 export function isOpenRoute(path: string, metricsPublic: boolean): boolean {
-  if (path === '/' || path === '/health' || path === '/openapi.json') return true;
+  if (path === '/' || path === '/health' || path === '/openapi.json' || path === SCHEMA_PATH) return true;
   if (path === '/metrics') return metricsPublic;
   return path === '/docs' || path.startsWith('/docs/');
 }
