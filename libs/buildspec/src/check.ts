@@ -28,7 +28,7 @@ export function checkBuildspec(buildspec: Buildspec, findings: Findings): void {
   }
   if (cache?.paths.length === 0) findings.warn('cache', 'paths to cache', 'none; nothing is cached');
   const empty = Object.values(buildspec.phases).every((phase) => phase.commands.length + phase.finally.length === 0);
-  if (empty && buildspec.artifacts === null && buildspec.batch === null) {
+  if (empty && !findings.failed && buildspec.artifacts === null && buildspec.batch === null) {
     findings.warn('phases', 'at least one command', 'none; the build does nothing');
   }
 }

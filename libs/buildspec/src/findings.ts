@@ -69,6 +69,11 @@ export class Findings {
     this.error(field, `${label}[${index}] to be of string type`, got, { place });
   }
 
+  /** Some error was told; what is missing may be due to it. */
+  get failed(): boolean {
+    return this.errors.length > 0;
+  }
+
   /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
   get warnings(): Finding[] {
     return capped(inOrder(this.warned));
