@@ -49,8 +49,8 @@ export class Findings {
 
   /** An unknown key never fails a build (codebuild-contract C1.6). `section` is empty for the top level. */
   warnUnknownKey(section: string, key: string, known: readonly string[], place: Place): void {
-    const field = section === '' ? key : `${section}.${key}`;
-    this.warn(field, UNKNOWN_KEY, excerpt(key), { place, suggestion: suggestKey(section, key, known) });
+    const got = excerpt(key);
+    this.warn(fieldIn(section, got), UNKNOWN_KEY, got, { place, suggestion: suggestKey(section, key, known) });
   }
 
   private finding(field: string, expected: string, got: string, { place, suggestion }: Hint): Finding {
@@ -149,6 +149,11 @@ export function excerpt(text: string, length = 80): string {
     .replace(/\s+/g, ' ')
     .replace(/[\p{Cc}\p{Cs}]/gu, '\uFFFD');
   return line.length <= length ? line : `${line.slice(0, length - 3)}...`;
+}
+
+/** The dotted path of a key. A long path is cut, so that many keys below one long one take no more than their own length. */
+export function fieldIn(section: string, key: string): string {
+  return section === '' ? key : `${section.slice(0, MAX_FIELD_LENGTH)}.${key}`;
 }
 
 /** `a.b[2]` is in `a.b`, which is in `a`, which is in the whole. */

@@ -381,6 +381,13 @@ describe('YAML', () => {
     expect(buildspec.phases.build?.commands).toEqual(['a\tb']);
   });
 
+  it('takes an alias as a key, and comments alone before the document', () => {
+    const { buildspec } = parseBuildspec(
+      '# one\n\n# two\n---\n# three\nversion: 0.2\nrun-as: &who builder\nenv: {variables: {*who : 1}}\n',
+    );
+    expect(buildspec.env.variables).toEqual([{ name: 'builder', value: '1' }]);
+  });
+
   it('takes the keys yes, no, on, off, null-like texts and numbers as the texts that they are', () => {
     const names = read('env:', '  variables: {on: 1, yes: 2, "null": 3}').env.variables.map(({ name }) => name);
     expect(names).toEqual(['on', 'yes', 'null']);
@@ -402,6 +409,7 @@ describe('YAML', () => {
     ['version: 0.2\nenv: *e', /an anchor &e before its alias, got none at line 2/, 'an unknown alias'],
     ['version: 0.2\nenv: &e {variables: *e}', /an anchor &e before its alias/, 'an alias inside its own anchor'],
     ['version: 0.2\nenv: {<<: x}', /a map, or a list of maps, got x/, 'a merge of a text'],
+    ['version: 0.2\nenv: {? : x}', /env: expected a plain text as key, got nothing/, 'no key'],
     ['version: 0.2\nphases:\n\tbuild: x', /Tabs are not allowed/, 'a tab'],
   ])('%j is refused: %s', (text, message) => {
     expect(refusalOf(text).message).toMatch(message);
@@ -527,6 +535,14 @@ describe('findings', () => {
     const [finding] = refusalOf('version: "0.2\\e[31m\\ud800\\n"').findings;
     expect(finding?.got).toBe('0.2\uFFFD[31m\uFFFD ');
     expect(refusalOf('version: 0.2\nenv: {variables: {"a\\e": x}}').findings[0]?.field).toBe('env.variables.a\uFFFD');
+  });
+
+  it('have paths of at most 300 characters, however long the keys', () => {
+    const { findings } = refusalOf(`version: 0.2\n? ${'k'.repeat(9000)}\n: {a: 1, a: 2}\n? ${'l'.repeat(400)}\n: *m\n`);
+    expect(findings.map(({ field }) => [field.slice(0, 2), field.length])).toEqual([
+      ['kk', 300],
+      ['ll', 300],
+    ]);
   });
 
   it('are capped for warnings too', () => {

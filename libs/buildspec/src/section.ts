@@ -1,5 +1,5 @@
 // One map of the buildspec, read field by field: each verb takes a key, checks what stands there and reports what is wrong with it.
-import { excerpt, type Findings, type Place } from './findings.js';
+import { excerpt, fieldIn, type Findings, type Place } from './findings.js';
 import type { NamedValue } from './buildspec.js';
 import { says, type YamlMap, type YamlNode } from './yaml-tree.js';
 
@@ -23,7 +23,7 @@ export class Section {
 
   /** Dotted path of a key. */
   path(key: string): string {
-    return this.field === '' ? key : `${this.field}.${key}`;
+    return fieldIn(this.field, key);
   }
 
   /** The value of a key, its place noted; null when absent or null. */

@@ -12,7 +12,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { messageOf, type Finding } from '#core/errors.js';
-import { buildspecInvalid, excerpt, Findings, type Place } from './findings.js';
+import { buildspecInvalid, excerpt, fieldIn, Findings, type Place } from './findings.js';
 import { MAX_BUILDSPEC_DEPTH, MAX_BUILDSPEC_NODES } from './limits.js';
 import { closest } from './suggest.js';
 import { guardYaml, tooDeep, tooMuch } from './yaml-guard.js';
@@ -137,7 +137,7 @@ class TreeBuilder {
 
   private alias(name: string, { path, place }: Spot): YamlNode {
     const target = this.anchors.get(name);
-    if (target !== undefined) return this.spend(target);
+    if (target !== undefined) return this.spend(target, place);
     const suggestion = closest(name, [...this.anchors.keys()].slice(0, MOST_ANCHORS_COMPARED));
     const meant = suggestion === null ? null : `*${suggestion}`;
     this.findings.error(path, `an anchor &${excerpt(name)} before its alias`, 'none', { place, suggestion: meant });
@@ -157,7 +157,7 @@ class TreeBuilder {
     const merged: Entries = new Map();
     for (const { key, value } of map.items) {
       const keyNode = this.node(key, { path, place, depth: depth + 1 });
-      const field = keyNode.kind === 'text' ? `${path}${path === '' ? '' : '.'}${keyNode.text}` : path;
+      const field = keyNode.kind === 'text' ? fieldIn(path, keyNode.text) : path;
       const valueNode = this.node(value, { path: field, place: keyNode.place, depth: depth + 1 });
       if (keyNode.kind !== 'text') {
         this.findings.error(path, 'a plain text as key', says(keyNode), { place: keyNode.place });
@@ -190,7 +190,7 @@ class TreeBuilder {
     }
   }
 
-  private spend<N extends YamlNode>(node: N): N {
+  private spend<N extends YamlNode>(node: N, place = node.place): N {
     this.work += node.size;
     if (this.work > MAX_BUILDSPEC_NODES) {
       const finding: Finding = tooMuch(
@@ -199,7 +199,7 @@ class TreeBuilder {
         'MAX_BUILDSPEC_NODES',
         'more',
       );
-      throw buildspecInvalid([{ ...finding, ...node.place }]);
+      throw buildspecInvalid([{ ...finding, ...place }]);
     }
     return node;
   }

@@ -50,8 +50,8 @@ function checkAgainst(text: string): void {
 }
 
 describe('cases', () => {
-  /** Text that no YAML reader gives a value for. */
-  const NO_YAML = ['broken-yaml'];
+  /** Texts that a reader of YAML makes no data of, so that an editor marks them without a schema. */
+  const NO_YAML = ['broken-yaml', 'alias-bomb', 'duplicate-keys-and-unknown-alias'];
   const names = readdirSync(CASES).filter((name) => !NO_YAML.includes(name));
 
   it.each(names)('%s is to the schema what it is to the parser', (name) => {
