@@ -45,7 +45,18 @@ function checkVariables(env: BuildspecEnv, findings: Findings): void {
       }
       strongest.set(name, other ?? place);
       if (map !== 'variables' && value === '') findings.error(field, 'the name of what to read', 'an empty text');
+      if (map === 'secretsManager') checkReference(value, field, findings);
     }
+  }
+}
+
+/** `<secret>[:<json-key>[:<stage>[:<version-id>]]]`; an ARN has seven parts itself. */
+function checkReference(reference: string, field: string, findings: Findings): void {
+  const [, stage = '', version = '', ...further] = reference.split(':').slice(reference.startsWith('arn:') ? 7 : 1);
+  if (further.length > 0) {
+    findings.error(field, '<secret>[:<json-key>[:<stage>[:<version-id>]]]', excerpt(reference));
+  } else if (stage !== '' && version !== '') {
+    findings.error(field, 'a version-stage or a version-id, not both', excerpt(reference));
   }
 }
 

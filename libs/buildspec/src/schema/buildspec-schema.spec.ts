@@ -87,6 +87,9 @@ describe('single values', () => {
     'env: {variables: {CODEBUILD_X: x}}',
     'env: {variables: {A: [x]}}',
     'env: {parameter-store: {A: }}',
+    'env: {secrets-manager: {A: "s:k:AWSCURRENT:v1"}}',
+    'env: {secrets-manager: {A: "s:k::v1:more"}}',
+    'env: {secrets-manager: {A: "arn:aws:secretsmanager:eu-west-1:1:secret:s:k:AWSCURRENT:v1"}}',
     'env: {exported-variables: [a b]}',
     'env: {git-credential-helper: 2}',
     'phases: [build]',
@@ -127,6 +130,21 @@ describe('single values', () => {
     'finally: ',
   ])('both take %s in a phase', (line) => {
     const text = `version: 0.2\nphases: {build: {commands: [a]}, post_build: {${line}}}\n`;
+    expect(judge(text)).toBe('CLEAN');
+    checkAgainst(text);
+  });
+
+  it.each([
+    's',
+    's:k',
+    's::AWSPREVIOUS',
+    's:k:AWSCURRENT',
+    's:k::v1',
+    's:k:AWSCURRENT:',
+    'arn:a:b:c:d:e:f:k::v1',
+    'arn:a',
+  ])('both take the reference %s of a secret', (reference) => {
+    const text = `version: 0.2\nenv: {secrets-manager: {A: "${reference}"}}\nphases: {build: {commands: [a]}}\n`;
     expect(judge(text)).toBe('CLEAN');
     checkAgainst(text);
   });
