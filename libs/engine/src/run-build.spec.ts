@@ -356,6 +356,23 @@ describe('a run', () => {
     30_000,
   );
 
+  it('says what is odd in a buildspec as CodeBuild does, and goes on', async () => {
+    expect(await run(spec(['echo'], 'cach: {}\nproxy:\n  logs: yes\n  log: yes\n'))).toBe('SUCCEEDED');
+    const said = sink.text.split('\n').map((line) => line.replace(/^\[Container\] \S+ \S+ /, ''));
+    const from = said.indexOf('Found possible syntax errors in buildspec:');
+    expect(said.slice(from + 1, from + 10)).toEqual([
+      'In the section buildspec',
+      '\tThe following keys cannot be identified:',
+      '\t\tcach',
+      'In the section proxy',
+      '\tThe following keys cannot be identified:',
+      '\t\tlog',
+      'Did you mean cache instead of cach?',
+      'Did you mean logs instead of proxy.log?',
+      expect.stringMatching(/^Warning: proxy: expected no \(.*at line \d+, column \d+$/),
+    ]);
+  }, 30_000);
+
   it('FAILS in DOWNLOAD_SOURCE for a parameter that does not exist', async () => {
     expect(await run(spec(['echo'], 'env:\n  parameter-store:\n    A: absent\n'))).toBe('FAILED');
     expect(notebook.contexts[0]).toEqual({ statusCode: 'CLIENT_ERROR', message: 'Parameter does not exist: absent' });

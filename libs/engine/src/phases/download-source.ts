@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { MAX_BUILDSPEC_BYTES } from '#buildspec/limits.js';
 import { compile } from '#buildspec/compile.js';
+import { warningLines } from '#buildspec/findings.js';
 import { locateBuildspec } from '#buildspec/locate.js';
 import { parseBuildspec } from '#buildspec/parse.js';
 import type { BuildPlan } from '#buildspec/plan.js';
@@ -93,10 +94,7 @@ async function readPlan(run: BuildRun, sourceDir: string): Promise<BuildPlan> {
     placeOf,
     secondaryArtifactIdentifiers: settings.secondaryArtifacts.map((one) => one.artifactIdentifier ?? ''),
   });
-  if (plan.warnings.length > 0) await log.say('Found possible syntax errors in buildspec:');
-  for (const { field, line, expected, got } of plan.warnings) {
-    await log.say(`  ${line === undefined ? '' : `line ${line}: `}${field}: expected ${expected}, got ${got}`);
-  }
+  for (const line of warningLines(plan.warnings)) await log.say(line);
   return plan;
 }
 
