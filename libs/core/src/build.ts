@@ -185,6 +185,8 @@ export interface Artifact {
   md5?: string;
   /** Key in the blob store: an object for ZIP, a prefix for NONE. */
   location: string;
+  /** As CodeBuild tells it: artifact-place.ts. Absent for those of earlier versions. */
+  place?: string;
   createdAt: Date;
   /** When retention took its bytes. */
   expiredAt?: Date;

@@ -174,6 +174,7 @@ export function toArtifact(row: BuildArtifact): Artifact {
   };
   if (row.sha256 !== null) artifact.sha256 = row.sha256;
   if (row.md5 !== null) artifact.md5 = row.md5;
+  if (row.place !== null) artifact.place = row.place;
   if (row.expiredAt !== null) artifact.expiredAt = row.expiredAt;
   return artifact;
 }

@@ -71,7 +71,12 @@ export const EXAMPLE_BUILD_VIEW = {
   source: EXAMPLE_PROJECT.source,
   secondarySources: [],
   secondarySourceVersions: [],
-  artifacts: { type: 'S3', packaging: 'ZIP', location: `/v1/builds/${EXAMPLE_BUILD_ID}/artifacts` },
+  artifacts: {
+    type: 'S3',
+    packaging: 'ZIP',
+    location: 'arn:aws:s3:::kilnyard/demo',
+    link: `/v1/builds/${EXAMPLE_BUILD_ID}/artifacts/primary`,
+  },
   secondaryArtifacts: [],
   cache: { type: 'NO_CACHE' },
   environment: EXAMPLE_PROJECT_VIEW.environment,

@@ -131,6 +131,11 @@ export abstract class Sandbox {
    * A missing folder yields nothing.
    */
   abstract files(dir: string, signal: AbortSignal): AsyncIterable<SandboxFile>;
+  /**
+   * What one path of the workspace (absolute, inside) is, or null when nothing is there, or when a part of the way is no real folder.
+   * A symlink is reported, not followed.
+   */
+  abstract entry(path: string): Promise<SandboxFile | null>;
   /** Unpacks a tar into an existing folder inside (absolute). Usable before start. */
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */

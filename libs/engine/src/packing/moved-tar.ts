@@ -28,7 +28,7 @@ export function movedTar(
       const name = place(header.name);
       const target = header.type === 'link' ? place(header.linkname ?? '') : (header.linkname ?? '');
       if (name === null || target === null) entry.resume();
-      else await copy(pack, withTarget({ ...header, name }, target), entry);
+      else await copy(pack, withTarget({ ...header, name }, target), entry as unknown as Readable);
     }
     pack.finalize();
   };
@@ -46,11 +46,10 @@ function withTarget({ linkname: _, ...header }: Described, target: string): Desc
   return target === '' ? header : { ...header, linkname: target };
 }
 
-async function copy(pack: tar.Pack, header: Described, entry: tar.Source): Promise<void> {
+async function copy(pack: tar.Pack, header: Described, entry: Readable): Promise<void> {
   // what a longer name needed is written anew
   const { pax: _, ...plain } = header;
-  if (header.type === 'file')
-    await pipeline(entry as unknown as Readable, pack.entry(plain) as unknown as NodeJS.WritableStream);
+  if (header.type === 'file') await pipeline(entry, pack.entry(plain) as unknown as NodeJS.WritableStream);
   else {
     pack.entry(plain);
     entry.resume();

@@ -8,7 +8,7 @@ import { Sandbox, type AsideEnd, type ExitState, type OutputPiece, type SandboxF
 import { BacklogGuard } from '../spool/backlog-guard.js';
 import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
-import { walkWorkspace } from '../spool/workspace-files.js';
+import { entryOfWorkspace, walkWorkspace } from '../spool/workspace-files.js';
 import { archiveFiles } from './archive-files.js';
 import type { BackgroundWork } from './background-work.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
@@ -164,6 +164,12 @@ export class DockerSandbox extends Sandbox {
       signal.throwIfAborted();
       yield file;
     }
+  }
+
+  async entry(path: string): Promise<SandboxFile | null> {
+    const inside = posix.relative(BUILD_ROOT, posix.normalize(path));
+    if (!this.workspaceOurs || inside.startsWith('..') || posix.isAbsolute(inside)) return null;
+    return entryOfWorkspace(this.files_.workspace, inside);
   }
 
   async unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {

@@ -35,7 +35,7 @@ import {
   type ControlFiles,
 } from '../spool/control-files.js';
 import { eventLines, followSpool } from '../spool/spool.js';
-import { walkWorkspace } from '../spool/workspace-files.js';
+import { entryOfWorkspace, walkWorkspace } from '../spool/workspace-files.js';
 
 export class FakeBackend extends Backend {
   readonly sandboxes = new Map<string, FakeSandbox>();
@@ -233,6 +233,11 @@ class FakeSandbox extends Sandbox {
     return inside === null
       ? walkWorkspace(join(this.files_.dir, 'outside'), dir)
       : walkWorkspace(this.files_.workspace, inside);
+  }
+
+  async entry(path: string): Promise<SandboxFile | null> {
+    const inside = path.startsWith(`${this.buildRoot}/`) ? path.slice(this.buildRoot.length) : null;
+    return inside === null ? null : entryOfWorkspace(this.files_.workspace, inside);
   }
 
   /** Paths outside the workspace land in a folder beside it. */
