@@ -225,3 +225,42 @@ it('holds what a link in the build stands for, and nothing that one out of the b
   expect((await client.bytes(`/v1/builds/${build.id}/artifacts/primary/files/a.so`)).toString()).toBe('lib\n');
   expect((await client.raw(build.id)).toString()).toContain('Left out 2 symbolic link(s)');
 });
+
+it.each<[string, Record<string, unknown>, string[]]>([
+  [
+    'from a folder named by a variable',
+    { 'base-directory': '$OUT-1', files: ['**/*'] },
+    ['.hidden/e', 'a.txt', 'sub/a.txt'],
+  ],
+  [
+    'from folders that a pattern means',
+    { 'base-directory': 'out-*', files: ['**/*.txt'] },
+    ['a.txt', 'b.txt', 'sub/a.txt'],
+  ],
+  [
+    'without what is excluded',
+    { 'base-directory': 'out-1', files: ['**/*'], 'exclude-paths': ['sub/**/*', '**/.*/**/*'] },
+    ['a.txt'],
+  ],
+  ['without their folders', { files: ['out-1/sub/*', 'out-2/*'], 'discard-paths': 'yes' }, ['a.txt', 'b.txt']],
+  ['no pattern leaves the base', { 'base-directory': 'out-2', files: ['../out-1/*', 'b.txt'] }, ['b.txt']],
+  ['by absolute paths', { files: ['$CODEBUILD_SRC_DIR/out-2/*'] }, ['out-2/b.txt']],
+])('takes its files: %s', async (what, artifacts, expected) => {
+  const { client } = house;
+  const build = await client.build(`files-${what.replaceAll(' ', '-')}`, {
+    buildspec: specOf(
+      {
+        build: ['OUT=out', 'mkdir -p out-1/sub out-1/.hidden out-2', 'touch out-1/.hidden/e out-2/b.txt', 'cd out-1'],
+        post_build: ['touch a.txt sub/a.txt'],
+      },
+      { artifacts },
+    ),
+    artifacts: { type: 'S3', packaging: 'NONE' },
+  });
+  expect(build.buildStatus).toBe('SUCCEEDED');
+  const files = await client.json<{ items: { path: string }[] }>(
+    'GET',
+    `/v1/builds/${build.id}/artifacts/primary/files`,
+  );
+  expect(files.items.map(({ path }) => path).sort()).toEqual(expected);
+});

@@ -266,6 +266,19 @@ describe('quotas', () => {
     ]);
   });
 
+  it('are no way for a build of no trust to push out what its base has saved', async () => {
+    const options = { quotaBytes: 10, evict: () => evictCaches(db, budgets) };
+    await save(newCache(options), 'base', '123456');
+    await db.query(`UPDATE cache_entry SET last_used_at = now() - interval '9 days'`);
+    const fork = newCache({ ...options, scope: 'fork' });
+    for (const key of ['f1', 'f2']) await save(fork, key, '1234');
+    expect([await found(fork, 'base'), await found(fork, 'f1'), await found(fork, 'f2')]).toEqual([
+      '123456',
+      null,
+      '1234',
+    ]);
+  });
+
   it('refuse an entry that alone is over them, and take nothing for it', async () => {
     const within = newCache({ quotaBytes: 10, evict: () => evictCaches(db, budgets) });
     await save(within, 'a', '12345');

@@ -228,6 +228,15 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       expect(await outputOf(one)).toContain('\nwent on\n');
     }, 60_000);
 
+    it('begins no script beside it when it is told to let go before that, or at once', async () => {
+      const one = await sandbox();
+      const late = new AbortController();
+      const aside = one.runAside('while :; do sleep 0.05; done', late.signal);
+      late.abort(new Error('too late'));
+      await expect(aside).rejects.toThrow('too late');
+      await expect(one.runAside('true', late.signal)).rejects.toThrow('too late');
+    }, 60_000);
+
     it('takes what is unpacked while it is frozen, and goes on', async () => {
       const one = await sandbox();
       await one.freeze();

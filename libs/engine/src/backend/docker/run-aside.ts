@@ -51,7 +51,9 @@ function read(
     stream.once('error', reject);
     stream.once('close', () => reject(new Error('the connection to the engine was cut')));
     stream.once('end', () => resolve({ output: output.bytes, errors: errors.bytes }));
-    stream.write(script);
+    // told while the engine still made the exec: nobody is to wait for what was never asked
+    if (signal.aborted) abort();
+    else stream.write(script);
   }).finally(() => stream.destroy()) as Promise<Pick<AsideEnd, 'output' | 'errors'>>;
 }
 

@@ -157,6 +157,7 @@ class FakeSandbox extends Sandbox {
 
   /** Unlike a container's, what it leaves running ends with it. */
   async runAside(script: string, signal: AbortSignal): Promise<AsideEnd> {
+    signal.throwIfAborted();
     const child = spawn('/bin/sh', ['-c', script], {
       cwd: '/',
       detached: true,
