@@ -163,3 +163,104 @@ describe('an artifact', () => {
     expect((await client.ask('GET', artifact!.downloadUrl)).status).toBe(404);
   });
 });
+
+it('tells where CodeBuild would have put each, under the names that the commands made of them', async () => {
+  const { client } = house;
+  const at = { type: 'S3', location: 'bucket', path: 'team/app', encryptionDisabled: true };
+  await client.project('placed', {
+    buildspec: specOf(
+      { build: ['echo x > file', 'VERSION=3'], post_build: ['VERSION=$((VERSION + 1))', 'WHAT=file'] },
+      {
+        artifacts: {
+          files: ['$WHAT'],
+          name: 'app-$VERSION-$(echo made).zip',
+          'secondary-artifacts': { docs: { files: ['file'], name: 'ignored', 's3-prefix': 'docs/$VERSION' } },
+        },
+      },
+    ),
+    artifacts: { ...at, packaging: 'ZIP', namespaceType: 'BUILD_ID', overrideArtifactName: true },
+    secondaryArtifacts: [{ ...at, artifactIdentifier: 'docs', name: 'manual' }],
+  });
+  const before = await client.start('placed');
+  expect(before.artifacts).toMatchObject({
+    location: expect.stringMatching(/^arn:aws:s3:::bucket\/team\/app\/.*\/placed$/),
+  });
+  const build = await client.ended(before.id);
+  const uuid = build.id.split(':')[1]!;
+  const [primary, docs] = await artifactsOf(build.id);
+  expect(build.artifacts).toMatchObject({
+    location: `arn:aws:s3:::bucket/team/app/${uuid}/app-4-made.zip`,
+    sha256sum: expect.stringMatching(/^[0-9a-f]{64}$/),
+    md5sum: expect.stringMatching(/^[0-9a-f]{32}$/),
+    encryptionDisabled: true,
+    link: `/v1/builds/${build.id}/artifacts/primary`,
+  });
+  const [secondary] = build.secondaryArtifacts as Record<string, unknown>[];
+  expect(secondary).toMatchObject({ artifactIdentifier: 'docs', location: 'arn:aws:s3:::bucket/docs/4/manual' });
+  expect([secondary!.sha256sum, primary!.name, docs!.name]).toEqual([undefined, 'app-4-made.zip', 'manual']);
+  const page = await client.json<{ items: { artifacts: unknown }[] }>('GET', '/v1/builds?project=placed');
+  expect(page.items[0]!.artifacts).toEqual(build.artifacts);
+});
+
+it('holds what a link in the build stands for, and nothing that one out of the build does', async () => {
+  const { client } = house;
+  const build = await client.build('links', {
+    buildspec: specOf(
+      {
+        build: [
+          'mkdir out lib',
+          'echo lib > lib/a.so.1',
+          'cd out',
+          'ln -s ../lib/a.so.1 a.so',
+          'ln -s /etc/passwd shadow',
+          'ln -s .. up',
+        ],
+      },
+      { artifacts: { 'base-directory': 'out', files: ['**/*'] } },
+    ),
+    artifacts: { type: 'S3', packaging: 'NONE' },
+  });
+  const [artifact] = await artifactsOf(build.id);
+  expect([build.buildStatus, artifact!.fileCount]).toEqual(['SUCCEEDED', 1]);
+  expect((await client.bytes(`/v1/builds/${build.id}/artifacts/primary/files/a.so`)).toString()).toBe('lib\n');
+  expect((await client.raw(build.id)).toString()).toContain('Left out 2 symbolic link(s)');
+});
+
+it.each<[string, Record<string, unknown>, string[]]>([
+  [
+    'from a folder named by a variable',
+    { 'base-directory': '$OUT-1', files: ['**/*'] },
+    ['.hidden/e', 'a.txt', 'sub/a.txt'],
+  ],
+  [
+    'from folders that a pattern means',
+    { 'base-directory': 'out-*', files: ['**/*.txt'] },
+    ['a.txt', 'b.txt', 'sub/a.txt'],
+  ],
+  [
+    'without what is excluded',
+    { 'base-directory': 'out-1', files: ['**/*'], 'exclude-paths': ['sub/**/*', '**/.*/**/*'] },
+    ['a.txt'],
+  ],
+  ['without their folders', { files: ['out-1/sub/*', 'out-2/*'], 'discard-paths': 'yes' }, ['a.txt', 'b.txt']],
+  ['no pattern leaves the base', { 'base-directory': 'out-2', files: ['../out-1/*', 'b.txt'] }, ['b.txt']],
+  ['by absolute paths', { files: ['$CODEBUILD_SRC_DIR/out-2/*'] }, ['out-2/b.txt']],
+])('takes its files: %s', async (what, artifacts, expected) => {
+  const { client } = house;
+  const build = await client.build(`files-${what.replaceAll(' ', '-')}`, {
+    buildspec: specOf(
+      {
+        build: ['OUT=out', 'mkdir -p out-1/sub out-1/.hidden out-2', 'touch out-1/.hidden/e out-2/b.txt', 'cd out-1'],
+        post_build: ['touch a.txt sub/a.txt'],
+      },
+      { artifacts },
+    ),
+    artifacts: { type: 'S3', packaging: 'NONE' },
+  });
+  expect(build.buildStatus).toBe('SUCCEEDED');
+  const files = await client.json<{ items: { path: string }[] }>(
+    'GET',
+    `/v1/builds/${build.id}/artifacts/primary/files`,
+  );
+  expect(files.items.map(({ path }) => path).sort()).toEqual(expected);
+});

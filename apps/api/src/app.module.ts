@@ -4,6 +4,7 @@ import { Blobs } from '#blobs/blobs.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
 import { BuildsStore } from '#store/builds.store.js';
+import { CacheEntriesStore } from '#store/cache-entries.store.js';
 import { Database } from '#store/database.js';
 import { DoomedBlobsStore } from '#store/doomed-blobs.store.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';
@@ -21,6 +22,7 @@ import { BlobRemoval } from './artifacts/blob-removal.js';
 import { BuildsController } from './builds/builds.controller.js';
 import { StartBuild } from './builds/start-build.js';
 import { BuildspecController } from './buildspec/buildspec.controller.js';
+import { CachesController } from './caches/caches.controller.js';
 import { LOGGER, SETTINGS, type ApiSettings, type Connections } from './connections.js';
 import { checksOf } from './health/checks.js';
 import { HealthController } from './health/health.controller.js';
@@ -41,6 +43,7 @@ import { WorkersController } from './workers/workers.controller.js';
 
 export const CONTROLLERS = [
   ProjectsController,
+  CachesController,
   BuildsController,
   LogController,
   ArtifactsController,
@@ -95,6 +98,7 @@ function stores(): Provider[] {
     UploadsStore,
     QueueCountsStore,
     DoomedBlobsStore,
+    CacheEntriesStore,
     StorageUseStore,
   ];
   const sealed = [ParametersStore, SecretsStore];

@@ -20,7 +20,6 @@ import { BuildQueue } from '#queue/producer.js';
 import { redisPlace } from '#queue/redis-settings.js';
 import { SourceFetcherService } from '#source/source-fetcher.js';
 import { BuildsStore } from '#store/builds.store.js';
-import { CacheEntriesStore } from '#store/cache-entries.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';
@@ -32,13 +31,13 @@ import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { Adoption } from './adoption.js';
 import { BuildTurns } from './build.consumer.js';
-import { startCleanup } from './cleanup/start-cleanup.js';
+import { cacheBudgets, startCleanup } from './cleanup/start-cleanup.js';
 import { Heartbeat } from './heartbeat.js';
 import { instanceId } from './instance.js';
 import { Leaving } from './leaving.js';
 import { Liveness } from './liveness.js';
 import { BlobArtifacts } from './ports/blob-artifacts.js';
-import { BlobCache } from './ports/blob-cache.js';
+import { cacheOfBuild } from './ports/cache-of-build.js';
 import { MasterKeySeal } from './ports/master-key-seal.js';
 import { StoreJournal } from './ports/store-journal.js';
 import { StoreLogSink } from './ports/store-log-sink.js';
@@ -120,7 +119,7 @@ export async function startWorker(
   );
   const uploads = new UploadsStore(database);
   const workers = new WorkersStore(database);
-  const entries = new CacheEntriesStore(database);
+  const cacheFor = cacheOfBuild({ blobs, database, budgets: cacheBudgets(settings.keep), logger });
   const source = new WorkerSource(
     new SourceFetcherService({
       mirrorsDir: join(dataDir, 'mirrors'),
@@ -170,10 +169,7 @@ export async function startWorker(
         workerMetrics.logBytes.inc(bytes);
       }),
       artifacts: new BlobArtifacts(blobs, lease, clock),
-      cache:
-        build.settings.cache.type === 'NO_CACHE' || build.projectId === null
-          ? null
-          : new BlobCache(blobs, entries, build.projectId),
+      cache: cacheFor(build),
     }),
     wake: (fleet) => queue.wake(fleet),
     mayTake: () => heartbeat.takes,

@@ -91,13 +91,13 @@ function planPhases(buildspec: Buildspec): PlannedPhase[] {
 }
 
 function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
-  const { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks } = artifact;
-  return { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks };
+  const { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks, s3Prefix } = artifact;
+  return { files, excludePaths, baseDirectory, discardPaths, name, enableSymlinks, s3Prefix };
 }
 
 /** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
 function unsupported(buildspec: Buildspec, told: Told): Finding[] {
-  const { env, proxy, reports, artifacts } = buildspec;
+  const { env, proxy, reports } = buildspec;
   const warnings: Finding[] = [];
   const warn = (field: string, expected: string, got: string) => warnings.push(told(field, expected, got));
   if (env.gitCredentialHelper) {
@@ -107,8 +107,6 @@ function unsupported(buildspec: Buildspec, told: Told): Finding[] {
     warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
   }
   if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
-  if (artifacts?.s3Prefix)
-    warn('artifacts.s3-prefix', 'none (artifacts are stored by build)', excerpt(artifacts.s3Prefix));
   for (const name of PHASE_NAMES) {
     const action = buildspec.phases[name]?.onFailure.action;
     if (action === 'RETRY')

@@ -19,7 +19,7 @@ export interface PlannedPhase {
   listed: boolean;
 }
 
-export type PlannedArtifacts = Omit<ArtifactFiles, 's3Prefix'>;
+export type PlannedArtifacts = ArtifactFiles;
 export type PlannedCache = BuildspecCache;
 export type PlannedReport = BuildspecReport;
 

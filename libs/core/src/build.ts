@@ -1,4 +1,5 @@
 // A build: one run of a project's buildspec, with its own copy of the settings, its phases and its outcome.
+import type { CacheScope } from './cache.js';
 import type { BuildId, ProjectId, WorkerId } from './ids.js';
 import type { BuildStatus, Phase, PhaseContext, PhaseType } from './phase.js';
 import type { EnvironmentVariable, ProjectSettings } from './project.js';
@@ -23,14 +24,23 @@ export interface ExportedVariable {
 }
 
 export interface CacheUse {
+  /** As the build asked, variables filled in; empty where the buildspec names none. */
   key: string;
-  /** `hit` exact entry, `fallback` an older one by prefix, `miss` none. */
-  result: 'hit' | 'fallback' | 'miss';
+  /** `hit` exact entry, `fallback` an older one by prefix, `miss` none, `skipped` not looked for (`action: save`). */
+  result: 'hit' | 'fallback' | 'miss' | 'skipped';
+  /** Of the entry that was restored; null where none was. */
+  restoredKey: string | null;
+  /** Whose entry that was: `own` of this build's scope, `base` of the trusted builds, for a build that is not one of them. */
+  restoredFrom: 'own' | 'base' | null;
   restoredBytes: number;
   restoreMs: number;
+  /** `exists`: keyed entries never change; `purged`: the project's cache was purged while the build ran. Null: not tried (yet). */
+  saved: CacheSaving | null;
   savedBytes: number;
   saveMs: number;
 }
+
+export type CacheSaving = 'saved' | 'exists' | 'purged' | 'failed';
 
 /** One claim of a build and what came of it. */
 export interface Attempt {
@@ -77,6 +87,8 @@ export interface Build {
   /** Digest or id of the image that the build ran on. */
   imageDigest: string | null;
   cache: CacheUse | null;
+  /** Null: trusted. */
+  cacheScope: CacheScope;
   /** When the request came; its place in the queue counts from here, also when it goes back there. */
   queuedAt: Date;
   /** When it went back to the queue for its present or next attempt; the queue timeout counts from here. Null for the first. */
@@ -173,6 +185,8 @@ export interface Artifact {
   md5?: string;
   /** Key in the blob store: an object for ZIP, a prefix for NONE. */
   location: string;
+  /** As CodeBuild tells it: artifact-place.ts. Absent for those of earlier versions. */
+  place?: string;
   createdAt: Date;
   /** When retention took its bytes. */
   expiredAt?: Date;

@@ -65,4 +65,6 @@ export interface PreparedSource {
   expansions: string[];
   /** Names of the variables whose values come from parameters and secrets. */
   sealedVariables: ReadonlySet<string>;
+  /** The cache's key, worked out; empty where the buildspec names none; null where the cache is not used. */
+  cacheKey: string | null;
 }

@@ -131,28 +131,38 @@ export interface PackedTar {
   bytes: Readable;
 }
 
+/** The entries that one build may see: those of its scope, then those of its project's trusted builds. */
 export abstract class CacheStore {
   /**
-   * The newest entry for a key: exact, else the first of `fallbackPrefixes` that matches. Out: null for a miss.
-   * An entry whose bytes are not all there is a miss.
+   * The entry for a key: exact, else the newest of the first of `fallbackPrefixes` that matches; of each first in the build's own scope.
+   * Out: null for a miss. `from`: see CacheUse.restoredFrom. `sourceFolder`: where its source lay below the build root, null for where
+   * this project's lies. An entry whose bytes are not all there is a miss. The bytes must be read or destroyed.
    */
   abstract restore(request: {
     key: string;
     fallbackPrefixes: string[];
     version: string;
     signal: AbortSignal;
-  }): Promise<{ key: string; exact: boolean; sizeBytes: number; packed: PackedTar } | null>;
+  }): Promise<{
+    key: string;
+    exact: boolean;
+    from: 'own' | 'base';
+    sizeBytes: number;
+    sourceFolder: string | null;
+    packed: PackedTar;
+  } | null>;
   /**
-   * Stores a packed tar as an entry; a keyed entry is never overwritten (`replace` false), the unkeyed one is.
-   * Out: bytes stored, 0 when it was there already. Errors: what `packed.bytes` fails with; nothing is stored then.
+   * Stores a packed tar as an entry of the build's own scope; a keyed entry is never overwritten (`replace` false), the unkeyed one is.
+   * Out: bytes stored, 0 when they were not. Errors: what `packed.bytes` fails with; Error for one over the quota; nothing is stored then.
    */
   abstract save(request: {
     key: string;
     version: string;
     replace: boolean;
+    sourceFolder: string;
     packed: PackedTar;
     signal: AbortSignal;
-  }): Promise<{ sizeBytes: number }>;
+  }): Promise<{ sizeBytes: number; saved: 'saved' | 'exists' | 'purged' }>;
 }
 
 /** What the worker hears of a build while it runs: for metrics and its own diagnostics. */
@@ -170,7 +180,7 @@ export interface RunPorts {
   log: LogSink;
   recordSeal: RecordSeal;
   artifacts: ArtifactStore;
-  /** Absent where the project's builds keep no cache. */
+  /** Null where the project's builds keep no cache. */
   cache: CacheStore | null;
   clock: Clock;
   observer: RunObserver;

@@ -32,6 +32,8 @@ const frame = z.object({
   sealedVariables: z.array(z.string()),
   secrets: z.array(z.string()),
   cacheUse: z.custom<CacheUse>().nullable(),
+  // an older worker knew of no keys
+  cacheKey: z.string().nullable().default(''),
   lost: z.custom<LostBefore>().nullable(),
   // an older worker's record has none, and an older worker passes it over
   fault: z.custom<PhaseContext>().nullable().default(null),
@@ -39,7 +41,7 @@ const frame = z.object({
 
 /** Errors: what the sandbox throws. */
 export async function keepRecord(run: BuildRun, fault: PhaseContext | null = null): Promise<void> {
-  const { plan, sourceDir, expansions, sealedVariables } = run.source!;
+  const { plan, sourceDir, expansions, sealedVariables, cacheKey } = run.source!;
   const record: z.input<typeof frame> = {
     version: VERSION,
     plan,
@@ -48,6 +50,7 @@ export async function keepRecord(run: BuildRun, fault: PhaseContext | null = nul
     sealedVariables: [...sealedVariables],
     secrets: run.log.secrets,
     cacheUse: run.cacheUse,
+    cacheKey,
     lost: run.lost,
     fault,
   };
@@ -60,8 +63,9 @@ export async function readRecord(run: BuildRun): Promise<RunRecord | null> {
   if (sealed === null) return null;
   try {
     const record = frame.parse(JSON.parse(run.ports.recordSeal.open(sealed)));
-    const { plan, sourceDir, expansions } = record;
-    return { ...record, source: { plan, sourceDir, expansions, sealedVariables: new Set(record.sealedVariables) } };
+    const { plan, sourceDir, expansions, cacheKey } = record;
+    const sealedVariables = new Set(record.sealedVariables);
+    return { ...record, source: { plan, sourceDir, expansions, sealedVariables, cacheKey } };
   } catch (cause) {
     throw new Fault('INTERNAL', `the record of the run cannot be read: ${messageOf(cause)}`, { cause });
   }

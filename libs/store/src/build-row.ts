@@ -32,6 +32,7 @@ export type BuildRow = Pick<
   | 'exportedVariables'
   | 'imageDigest'
   | 'cache'
+  | 'cacheScope'
   | 'queuedAt'
   | 'startedAt'
   | 'endedAt'
@@ -48,6 +49,9 @@ export type BuildRow = Pick<
 > & { logLineCount: bigint | string | null; logByteCount: bigint | string | null; phases: PhaseRow[] };
 
 export type PhaseRow = Pick<BuildPhase, 'attempt' | 'phaseType' | 'status' | 'startedAt' | 'endedAt' | 'contexts'>;
+
+/** What builds of earlier versions do not tell. */
+const CACHE_USE_BEFORE = { restoredKey: null, restoredFrom: null, saved: null } satisfies Partial<CacheUse>;
 
 /** What a query for BuildRow includes: phases of all attempts, in order. */
 export const WITH_PHASES = {
@@ -74,7 +78,8 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     settings: row.settings as unknown as ProjectSettings,
     exportedVariables: row.exportedVariables as unknown as ExportedVariable[],
     imageDigest: row.imageDigest,
-    cache: row.cache as unknown as CacheUse | null,
+    cache: row.cache === null ? null : { ...CACHE_USE_BEFORE, ...(row.cache as unknown as CacheUse) },
+    cacheScope: row.cacheScope,
     queuedAt: row.queuedAt,
     requeuedAt: row.requeuedAt,
     handedOver: row.handedOver,
@@ -169,6 +174,7 @@ export function toArtifact(row: BuildArtifact): Artifact {
   };
   if (row.sha256 !== null) artifact.sha256 = row.sha256;
   if (row.md5 !== null) artifact.md5 = row.md5;
+  if (row.place !== null) artifact.place = row.place;
   if (row.expiredAt !== null) artifact.expiredAt = row.expiredAt;
   return artifact;
 }

@@ -5,7 +5,7 @@ import { asBuildId, asWorkerId } from '#core/ids.js';
 import type { PhaseType } from '#core/phase.js';
 import type { Project, ProjectSettings } from '#core/project.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
-import { newLogChunk, newProjectSettings, newWorkerInfo } from '#testing/factories.js';
+import { newCacheUse, newLogChunk, newProjectSettings, newWorkerInfo } from '#testing/factories.js';
 import { BuildsStore } from './builds.store.js';
 import { Database } from './database.js';
 import { LogsStore } from './logs.store.js';
@@ -201,7 +201,7 @@ describe('a worker', () => {
     await builds.setResolvedSource(lease, 'abc');
     await builds.setImage(lease, 'sha256:1');
     await builds.setExportedVariables(lease, [{ name: 'A', value: 'x\0y' }]);
-    await builds.setCache(lease, { key: 'k', result: 'hit', restoredBytes: 1, restoreMs: 2, savedBytes: 3, saveMs: 4 });
+    await builds.setCache(lease, newCacheUse({ key: 'k', result: 'hit', restoredBytes: 1 }));
     await builds.addArtifact(lease, ARTIFACT);
     await builds.addArtifact(lease, { ...ARTIFACT, fileCount: 3 });
     for (const event of ['SUCCEED', 'SUCCEED', 'SUCCEED', 'SUCCEED', 'FAIL'] as const) {
@@ -312,8 +312,7 @@ describe('a worker', () => {
         () => builds.setHandedOver(lease),
         () => builds.giveBack(lease, 'x'),
         () => builds.setExportedVariables(lease, []),
-        () =>
-          builds.setCache(lease, { key: '', result: 'miss', restoredBytes: 0, restoreMs: 0, savedBytes: 0, saveMs: 0 }),
+        () => builds.setCache(lease, newCacheUse()),
         () => builds.addArtifact(lease, ARTIFACT),
         () => logs.append(lease, newLogChunk(['x'])),
         () => logs.seal(lease, { lineCount: 0, byteCount: 0, sha256: '' }),

@@ -156,6 +156,25 @@ export class BuildsStore {
     return whatItWaitsFor(this.db, build);
   }
 
+  /** Artifacts of the present attempts of many builds, by id, in one question; builds without one are not among them. */
+  async artifactsOf(builds: readonly Build[]): Promise<Map<BuildId, Artifact[]>> {
+    const may = builds.filter(({ phases }) => phases.some(({ phaseType }) => phaseType === 'UPLOAD_ARTIFACTS'));
+    const found = new Map<BuildId, Artifact[]>();
+    if (may.length === 0) return found;
+    const attempts = new Map(may.map(({ id, attempt }) => [id, attempt]));
+    const rows = await this.db.models((prisma) =>
+      prisma.buildArtifact.findMany({
+        where: { buildId: { in: [...attempts.keys()] } },
+        orderBy: { identifier: 'asc' },
+      }),
+    );
+    for (const row of rows) {
+      const id = asBuildId(row.buildId);
+      if (attempts.get(id) === row.attempt) found.set(id, [...(found.get(id) ?? []), toArtifact(row)]);
+    }
+    return found;
+  }
+
   /** Artifacts of the present attempt, the primary one first. Errors: Refusal BUILD_NOT_FOUND. */
   async artifacts(id: BuildId): Promise<Artifact[]> {
     const row = await this.db.models((prisma) =>

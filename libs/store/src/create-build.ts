@@ -1,6 +1,7 @@
 // A build's first transaction: number, row, phases, event. Called by BuildsStore.create.
 import { v7 as timeOrderedUuid } from 'uuid';
 import type { BuildOverrides } from '#core/build.js';
+import { type CacheScope, MAX_CACHE_SCOPE } from '#core/cache.js';
 import { Refusal } from '#core/errors.js';
 import { requiresOf } from '#core/fleet.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
@@ -22,6 +23,8 @@ export interface NewBuild {
   overrides: BuildOverrides;
   initiator: string;
   retryOf?: BuildId;
+  /** Absent: trusted. A build that follows another (a retry, a member of a batch) has that one's. */
+  cacheScope?: CacheScope;
   /** Waiting builds, of all projects, at which more are refused; requests at the same moment may pass it by their number. */
   maxWaiting: number;
 }
@@ -83,6 +86,13 @@ async function refuseWhenFull(db: Database, maxWaiting: number): Promise<void> {
   );
 }
 
+/** Errors: Error for one that no caller of ours may make. */
+function scopeOf({ cacheScope = null }: NewBuild): CacheScope {
+  if (cacheScope === null) return null;
+  if (cacheScope !== '' && cacheScope.length <= MAX_CACHE_SCOPE) return cacheScope;
+  throw new Error(`a cache scope has 1 to ${MAX_CACHE_SCOPE} characters, got ${cacheScope.length}`);
+}
+
 /** The project's row stays locked until the end of the transaction, so numbers and times of a project go up together. */
 async function nextNumber(tx: Queryable, project: Project): Promise<{ number: number; queuedAt: Date }> {
   const { rows } = await tx.query<{ number: number; at: Date }>(
@@ -102,8 +112,8 @@ async function insertBuild(
   const { project, settings } = request;
   await tx.query(
     `INSERT INTO build (id, project_id, project_name, number, status, current_phase, priority, initiator, source_version,
-       settings, overrides, queued_at, queue_deadline, retry_of, log_day, requires)
-     VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'SUBMITTED', $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11, $12, $13, $14)`,
+       settings, overrides, queued_at, queue_deadline, retry_of, log_day, requires, cache_scope)
+     VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'SUBMITTED', $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11, $12, $13, $14, $15)`,
     [
       id,
       project.id,
@@ -119,6 +129,7 @@ async function insertBuild(
       request.retryOf ?? null,
       dayText(queuedAt),
       requiresOf(settings.environment),
+      scopeOf(request),
     ],
   );
   await tx.query(

@@ -21,6 +21,7 @@ const COLUMNS: Record<Exclude<keyof BuildRow, 'phases'>, string> = {
   exportedVariables: 'exported_variables',
   imageDigest: 'image_digest',
   cache: 'cache',
+  cacheScope: 'cache_scope',
   queuedAt: 'queued_at',
   startedAt: 'started_at',
   endedAt: 'ended_at',

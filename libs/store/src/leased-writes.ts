@@ -149,11 +149,11 @@ export async function addArtifact(db: Database, lease: Lease, artifact: Artifact
   const { rowCount } = await db.query(
     `WITH held AS (UPDATE build SET version = version + 1, artifacts_kept = true WHERE ${HOLDS_LEASE} RETURNING id, attempt),
      added AS (
-       INSERT INTO build_artifact (build_id, attempt, identifier, name, packaging, file_count, size_bytes, sha256, md5, location, created_at)
-       SELECT id, attempt, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM held
+       INSERT INTO build_artifact (build_id, attempt, identifier, name, packaging, file_count, size_bytes, sha256, md5, location, created_at, place)
+       SELECT id, attempt, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM held
        ON CONFLICT (build_id, attempt, identifier) DO UPDATE SET name = excluded.name, packaging = excluded.packaging,
          file_count = excluded.file_count, size_bytes = excluded.size_bytes, sha256 = excluded.sha256, md5 = excluded.md5,
-         location = excluded.location, created_at = excluded.created_at)
+         location = excluded.location, created_at = excluded.created_at, place = excluded.place)
      SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM held`,
     [
       ...leaseValues(lease),
@@ -166,6 +166,7 @@ export async function addArtifact(db: Database, lease: Lease, artifact: Artifact
       artifact.md5 ?? null,
       artifact.location,
       artifact.createdAt.toISOString(),
+      artifact.place === undefined ? null : storedText(artifact.place),
     ],
   );
   if (rowCount !== 1) throw leaseLost(lease);

@@ -1,10 +1,9 @@
-// The small stores on real Postgres: projects, values, tokens, idempotency keys, workers, caches, uploads.
+// The small stores on real Postgres: projects, values, tokens, idempotency keys, workers, uploads.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { asWorkerId } from '#core/ids.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
 import { newProjectSettings, newWorkerInfo } from '#testing/factories.js';
-import { CacheEntriesStore } from './cache-entries.store.js';
 import { Database } from './database.js';
 import { IdempotencyStore } from './idempotency.store.js';
 import { ParametersStore } from './parameters.store.js';
@@ -157,27 +156,6 @@ describe('WorkersStore', () => {
     expect(await workers.list()).toMatchObject([{ id: 'w-1', running: 2, state: 'DRAINING' }]);
     await workers.leave(asWorkerId('w-1'));
     expect(await workers.list()).toEqual([]);
-  });
-});
-
-describe('CacheEntriesStore', () => {
-  it('finds exactly or the newest by prefix, keeps keyed entries, replaces the others', async () => {
-    const { id: projectId } = await new ProjectsStore(db).create('demo', newProjectSettings());
-    const caches = new CacheEntriesStore(db);
-    const entry = { projectId, key: 'npm-a_b', version: 'v', sizeBytes: 3e9, sha256: 'x', location: 'one' };
-    const added = await caches.add(entry);
-    expect(await caches.add({ ...entry, location: 'two' })).toBeNull();
-    expect(await caches.find(projectId, 'npm-a_b', 'v')).toEqual(added);
-    await caches.add({ ...entry, key: 'npm-c', location: 'three' });
-    expect((await caches.findByPrefix(projectId, 'npm-', 'v'))?.key).toBe('npm-c');
-    expect(await caches.findByPrefix(projectId, 'npm_', 'v')).toBeNull(); // `_` is no pattern
-    expect(await caches.findByPrefix(projectId, 'npm-', 'other')).toBeNull();
-    expect(await caches.replace({ ...entry, location: 'four' })).toEqual({ replacedLocation: 'one' });
-    expect(await caches.replace({ ...entry, key: 'new' })).toEqual({ replacedLocation: null });
-    await caches.touch((await caches.find(projectId, 'npm-c', 'v'))!.id);
-    expect((await caches.listByProject(projectId)).at(-1)?.key).toBe('npm-c');
-    expect(await caches.delete(added!.id)).toBe(true);
-    expect((await caches.deleteByProject(projectId)).sort()).toEqual(['one', 'three']);
   });
 });
 

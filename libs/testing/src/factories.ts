@@ -1,4 +1,5 @@
 // Plain values for tests: whole, valid, and the same each time; a test names only what it is about.
+import type { CacheUse } from '#core/build.js';
 import type { LogChunk, LogSeal, LogStream } from '#core/log-line.js';
 import { createHash } from 'node:crypto';
 import type { ProjectSettings } from '#core/project.js';
@@ -25,6 +26,21 @@ export function newProjectSettings(over: Partial<ProjectSettings> = {}): Project
     queuedTimeoutInMinutes: 480,
     tags: [],
     priority: 0,
+    ...over,
+  };
+}
+
+export function newCacheUse(over: Partial<CacheUse> = {}): CacheUse {
+  return {
+    key: '',
+    result: 'miss',
+    restoredKey: null,
+    restoredFrom: null,
+    restoredBytes: 0,
+    restoreMs: 0,
+    saved: null,
+    savedBytes: 0,
+    saveMs: 0,
     ...over,
   };
 }

@@ -1,13 +1,19 @@
 // Shows a build: the store's nouns in, CodeBuild's JSON out.
-import type { Attempt, Build, Waiting } from '#core/build.js';
+import { artifactPlace } from '#core/artifact-place.js';
+import type { Artifact, Attempt, Build, Waiting } from '#core/build.js';
 import { publicBuildId } from '#core/ids.js';
 import type { LogSeal } from '#core/log-line.js';
 import { isFinal, type Phase } from '#core/phase.js';
+import type { ProjectArtifacts } from '#core/project.js';
+import { artifactUrl } from '../artifacts/artifact.dto.js';
 import { viewOfSettings } from '../projects/project.dto.js';
 import type { BuildView } from './build.dto.js';
 
-/** `waiting` is null unless the build is queued and the caller asked the store why. Links are paths on this API. */
-export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
+/**
+ * `waiting` is null unless the build is queued and the caller asked the store why; `artifacts`: what it has left behind, of its present
+ * attempt. Links are paths on this API.
+ */
+export function toBuildView(build: Build, waiting: Waiting | null, artifacts: readonly Artifact[]): BuildView {
   const id = publicBuildId(build.projectName, build.id);
   const links = `/v1/builds/${id}`;
   const settings = viewOfSettings(build.settings);
@@ -24,8 +30,8 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     source: settings.source,
     secondarySources: settings.secondarySources,
     secondarySourceVersions: settings.secondarySourceVersions,
-    artifacts: { ...settings.artifacts, location: `${links}/artifacts` },
-    secondaryArtifacts: settings.secondaryArtifacts,
+    artifacts: viewOfArtifacts(build, settings.artifacts, artifacts),
+    secondaryArtifacts: settings.secondaryArtifacts.map((one) => viewOfArtifacts(build, one, artifacts)),
     cache: settings.cache,
     environment: settings.environment,
     timeoutInMinutes: settings.timeoutInMinutes,
@@ -40,6 +46,7 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     worker: build.workerId,
     imageDigest: build.imageDigest,
     cacheUse: build.cache,
+    cacheScope: build.cacheScope,
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
     stopRequested: build.stopRequestedAt !== null,
     waiting,
@@ -55,6 +62,27 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
       number: build.attempts.filter(({ retriedAs }) => retriedAs === 'AUTO_RETRY').length,
     },
     attempts: build.attempts.map((attempt) => viewOfAttempt(attempt, links)),
+  };
+}
+
+/** The project's words, and where the artifact lies; before it is stored, where it will unless the buildspec names it. */
+function viewOfArtifacts(
+  { id, projectName }: Build,
+  target: BuildView['artifacts'],
+  stored: readonly Artifact[],
+): BuildView['artifacts'] {
+  const settings = target as ProjectArtifacts;
+  const identifier = settings.artifactIdentifier ?? '';
+  const link = artifactUrl(publicBuildId(projectName, id), identifier);
+  if (settings.type === 'NO_ARTIFACTS') return { ...target, location: '' };
+  const artifact = stored.find((one) => one.identifier === identifier);
+  const name = artifact?.name ?? settings.name ?? projectName;
+  return {
+    ...target,
+    location: artifact?.place ?? artifactPlace(settings, { buildId: id, name }),
+    link,
+    ...(artifact?.sha256 === undefined ? {} : { sha256sum: artifact.sha256 }),
+    ...(artifact?.md5 === undefined ? {} : { md5sum: artifact.md5 }),
   };
 }
 

@@ -176,14 +176,28 @@ export const buildView = z
     imageDigest: z.string().nullable(),
     cacheUse: z
       .object({
-        key: z.string(),
-        result: z.enum(['hit', 'fallback', 'miss']),
+        key: z.string().meta({ description: 'Variables filled in; empty where the buildspec names none.' }),
+        result: z.enum(['hit', 'fallback', 'miss', 'skipped']).meta({
+          description:
+            'hit: an entry of this key; fallback: one by `fallback-keys`; miss: none, or none that could be restored; skipped: not looked for (`action: save`).',
+        }),
+        restoredKey: z.string().nullable(),
+        restoredFrom: z.enum(['own', 'base']).nullable().meta({
+          description: "own: an entry of this build's scope; base: of the trusted builds, for one that is not.",
+        }),
         restoredBytes: z.number(),
         restoreMs: z.number(),
+        saved: z.enum(['saved', 'exists', 'purged', 'failed']).nullable().meta({
+          description:
+            'exists: there is an entry of this key, and such never change; purged: the cache was purged while the build ran. Null: not tried.',
+        }),
         savedBytes: z.number(),
         saveMs: z.number(),
       })
       .nullable(),
+    cacheScope: z.string().nullable().meta({
+      description: 'Null: a trusted build. Else it reads the cache of trusted builds and writes only under this name.',
+    }),
     retryOf: z.string().nullable(),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),

@@ -88,7 +88,9 @@ export class BuildsController {
       ...(to === undefined ? {} : { to }),
       ...(cursor === undefined ? {} : { cursor }),
     });
-    return { items: page.items.map((build) => toBuildView(build, null)), nextCursor: page.nextCursor };
+    const artifacts = await this.builds.artifactsOf(page.items);
+    const items = page.items.map((build) => toBuildView(build, null, artifacts.get(build.id) ?? []));
+    return { items, nextCursor: page.nextCursor };
   }
 
   @Get('builds/:id')
@@ -156,6 +158,7 @@ export class BuildsController {
 
   private async show(build: Build): Promise<BuildView> {
     const queued = build.currentPhase === 'QUEUED' || build.currentPhase === 'SUBMITTED';
-    return toBuildView(build, queued ? await this.builds.waiting(build) : null);
+    if (queued) return toBuildView(build, await this.builds.waiting(build), []);
+    return toBuildView(build, null, (await this.builds.artifactsOf([build])).get(build.id) ?? []);
   }
 }

@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { applyOverrides } from '#core/apply-overrides.js';
 import type { Build, BuildOverrides } from '#core/build.js';
+import type { CacheScope } from '#core/cache.js';
 import { fleetOf, requiresOf } from '#core/fleet.js';
 import { asBuildId, publicBuildId, type BuildId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
@@ -53,6 +54,7 @@ export class StartBuild {
       overrides: { ...overrides, ...same },
       initiator,
       retryOf: id,
+      cacheScope: build.cacheScope,
       ...idOf(newId),
     });
   }
@@ -63,6 +65,7 @@ export class StartBuild {
     overrides: BuildOverrides;
     initiator: string;
     retryOf?: BuildId;
+    cacheScope?: CacheScope;
     id?: BuildId;
   }): Promise<Build> {
     const { project, settings } = request;

@@ -70,12 +70,16 @@ async function newProject(name: string): Promise<ProjectId> {
 async function newCache(projectId: ProjectId, key: string, sizeBytes: number, usedDaysAgo: number): Promise<string> {
   const location = `caches/${projectId}/${key}.tar.gz`;
   await blobs.put(location, Readable.from([Buffer.alloc(sizeBytes)]));
-  const entry = await entries.add({ projectId, key, version: 'v', sizeBytes, sha256: '', location });
-  await db.query(`UPDATE cache_entry SET last_used_at = now() - $2 * interval '1 day' WHERE id = $1`, [
-    entry!.id,
+  await addEntry(projectId, key, sizeBytes, location);
+  await db.query(`UPDATE cache_entry SET last_used_at = now() - $2 * interval '1 day' WHERE location = $1`, [
+    location,
     usedDaysAgo,
   ]);
   return location;
+}
+async function addEntry(projectId: ProjectId, key: string, sizeBytes: number, location: string): Promise<void> {
+  const entry = { projectId, space: projectId, scope: '', key, version: 'v', sizeBytes, sha256: '', location };
+  expect(await entries.add({ ...entry, sourceFolder: null }, new Date())).toBe('saved');
 }
 async function cachesLeft(): Promise<string[]> {
   const { rows } = await db.query<{ key: string }>('SELECT key FROM cache_entry ORDER BY key');
@@ -103,8 +107,12 @@ describe('caches', () => {
 
   it('that is restored while it is evicted is restored whole', async () => {
     const id = await newProject('a');
-    const cache = new BlobCache(blobs, entries, id);
+    const cache = new BlobCache({
+      ...{ blobs, entries, scope: null, since: new Date(), quotaBytes: 0, evict: async () => undefined },
+      project: { id, cache: { type: 'S3' } },
+    });
     await cache.save({
+      sourceFolder: 'src1/src',
       key: 'k',
       version: 'v',
       replace: false,
@@ -237,7 +245,7 @@ describe('bytes', () => {
     expect(await sweep.findOrphans(now, SIGNAL)).toMatchObject({ items: 2, bytes: 2 });
     expect((await sweep.findOrphans(now, SIGNAL)).items).toBe(0); // not at each round
     expect((await sweep.deleteDoomed(now, SIGNAL)).items).toBe(0);
-    await entries.add({ projectId: id, key: 'late', version: 'v', sizeBytes: 1, sha256: '', location: late });
+    await addEntry(id, 'late', 1, late);
     await later();
     expect((await sweep.deleteDoomed(now, SIGNAL)).items).toBe(1);
     expect(await Promise.all([late, orphan, known, 'caches/notes.txt'].map(exists))).toEqual([true, false, true, true]);

@@ -6,12 +6,16 @@ import type { Logger } from '#observe/logger.js';
 import type { Metrics } from '#observe/metrics.js';
 import type { Database } from '#store/database.js';
 import { DoomedBlobsStore } from '#store/doomed-blobs.store.js';
-import { RetentionStore } from '#store/retention/retention.store.js';
+import { type CacheBudgets, RetentionStore } from '#store/retention/retention.store.js';
 import { StorageUseStore } from '#store/storage-use.store.js';
 import { BlobSweep } from './blob-sweep.js';
 import { Cleanup } from './cleanup.js';
 import { CleanupMetrics } from './cleanup-metrics.js';
 import { hostParts, sharedParts } from './parts.js';
+
+export function cacheBudgets(settings: Section<'keep'>): CacheBudgets {
+  return { bytes: settings.cachesBytes, projectBytes: settings.cachesProjectBytes, days: settings.cachesDays };
+}
 
 export function startCleanup(options: {
   settings: Section<'keep'>;
@@ -33,7 +37,7 @@ export function startCleanup(options: {
     artifactsCount: settings.keepArtifactsCount,
   };
   const retention = new RetentionStore(database, policy, { blobs, afterDays: settings.logArchiveAfterDays });
-  const caches = { bytes: settings.cachesBytes, projectBytes: settings.cachesProjectBytes, days: settings.cachesDays };
+  const caches = cacheBudgets(settings);
   const cleanup = new Cleanup({
     retention,
     storage: new StorageUseStore(database),

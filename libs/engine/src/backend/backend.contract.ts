@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import tar from 'tar-stream';
 import { writeScript, type ScriptPhase } from '../script/write-script.js';
 import { readEvent, type ScriptEvent } from '../script/events.js';
-import type { Backend, Sandbox } from './backend.js';
+import { MAX_ASIDE_BYTES, type Backend, type Sandbox } from './backend.js';
 
 const LIMITS = { cpus: 1, memoryBytes: 256 * 1024 * 1024, diskBytes: 1024 ** 3, pids: 200 };
 
@@ -199,6 +199,52 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       pack.entry({ name: `${one.buildRoot.slice(1)}/cached/a.txt` }, 'from the cache');
       pack.finalize();
       await one.unpack('/', Readable.from(pack), signal);
+      await one.start(script(one, 'cat cached/a.txt'));
+      expect(await outputOf(one)).toContain('from the cache');
+    }, 60_000);
+
+    it('runs a script beside the one that it waits for: its words, its end, and nothing to read', async () => {
+      const one = await sandbox();
+      const text = 'cat; echo out; echo "error of $0" >&2; big=$(head -c 300000 /dev/zero | tr "\\0" x); exit 7';
+      const { exitCode, output, errors } = await one.runAside(`cd '${one.buildRoot}' && : >made\n${text}`, signal);
+      expect([exitCode, output.toString(), errors.toString()]).toEqual([
+        7,
+        'out\n',
+        expect.stringContaining('error of '),
+      ]);
+      const flood = await one.runAside('head -c 200000 /dev/zero', signal);
+      expect([flood.exitCode, flood.output.length]).toEqual([0, MAX_ASIDE_BYTES]);
+      await one.start(script(one, 'ls'));
+      expect(await outputOf(one)).toContain('\nmade\n');
+    }, 60_000);
+
+    it('lets go of a script beside it when told to, and is of use afterwards', async () => {
+      const one = await sandbox();
+      const late = new AbortController();
+      const aside = one.runAside('while :; do sleep 0.05; done', late.signal);
+      setTimeout(() => late.abort(new Error('too long')), 300);
+      await expect(aside).rejects.toThrow('too long');
+      await one.start(script(one, 'echo went on'));
+      expect(await outputOf(one)).toContain('\nwent on\n');
+    }, 60_000);
+
+    it('begins no script beside it when it is told to let go before that, or at once', async () => {
+      const one = await sandbox();
+      const late = new AbortController();
+      const aside = one.runAside('while :; do sleep 0.05; done', late.signal);
+      late.abort(new Error('too late'));
+      await expect(aside).rejects.toThrow('too late');
+      await expect(one.runAside('true', late.signal)).rejects.toThrow('too late');
+    }, 60_000);
+
+    it('takes what is unpacked while it is frozen, and goes on', async () => {
+      const one = await sandbox();
+      await one.freeze();
+      const pack = tar.pack();
+      pack.entry({ name: `${one.buildRoot.slice(1)}/cached/a.txt` }, 'from the cache');
+      pack.finalize();
+      await one.unpack('/', Readable.from(pack), signal);
+      await one.resume();
       await one.start(script(one, 'cat cached/a.txt'));
       expect(await outputOf(one)).toContain('from the cache');
     }, 60_000);

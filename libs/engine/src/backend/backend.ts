@@ -1,7 +1,7 @@
 // The contract of a place where builds run. Two implementations: docker/ (the product) and fake/ (processes of this machine, for
 // scenarios that need control); backend.contract.ts holds both to it.
 //
-// Call order for one build: prepareImage -> create -> keep -> start -> (output, release, events, wait, kill, pause, resume in any
+// Call order for one build: prepareImage -> create -> (runAside, freeze, resume)* -> keep -> start -> (output, release, events, wait, kill, pause, resume in any
 // order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
 // Another process goes on with a sandbox by adopt -> kept -> output from where the log was stored.
 import type { ComputeLimits } from '#core/compute-type.js';
@@ -70,6 +70,15 @@ export interface SandboxFile {
   open(): Promise<NodeJS.ReadableStream>;
 }
 
+/** Of what a script beside the build writes to one stream. */
+export const MAX_ASIDE_BYTES = 64 * 1024;
+
+export interface AsideEnd {
+  exitCode: number;
+  output: Buffer;
+  errors: Buffer;
+}
+
 export abstract class Sandbox {
   /** The engine's id of it. */
   abstract readonly id: string;
@@ -92,6 +101,13 @@ export abstract class Sandbox {
   abstract keep(record: Buffer): Promise<void>;
   /** What was kept last, or null. */
   abstract kept(): Promise<Buffer | null>;
+  /**
+   * Runs a script by /bin/sh beside the first process, which waits for its own: before start alone. What it leaves running runs on.
+   * Out: what it wrote, each stream cut at MAX_ASIDE_BYTES. Errors: Fault of the engine; the signal's reason, and the script may run on then.
+   */
+  abstract runAside(script: string, signal: AbortSignal): Promise<AsideEnd>;
+  /** Nothing in it runs from here on until `resume`. Errors: Fault, when that is not certain. */
+  abstract freeze(): Promise<void>;
   /** Hands over the whole script, once. It runs to its end by itself. Errors: PhaseFailure BUILD_CONTAINER_UNUSABLE (no shell). */
   abstract start(script: string): Promise<void>;
   /**
@@ -115,6 +131,11 @@ export abstract class Sandbox {
    * A missing folder yields nothing.
    */
   abstract files(dir: string, signal: AbortSignal): AsyncIterable<SandboxFile>;
+  /**
+   * What one path of the workspace (absolute, inside) is, or null when nothing is there, or when a part of the way is no real folder.
+   * A symlink is reported, not followed.
+   */
+  abstract entry(path: string): Promise<SandboxFile | null>;
   /** Unpacks a tar into an existing folder inside (absolute). Usable before start. */
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */

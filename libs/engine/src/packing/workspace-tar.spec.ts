@@ -209,6 +209,42 @@ describe('unpacking', () => {
   });
 });
 
+describe('a part that lay beside another source', () => {
+  const moved = { from: 'src1/src', to: 'src2/src/github.com/a/b' };
+  const unpackMoved = (bytes: Buffer) =>
+    unpackWorkspace(
+      { root: back, prefix, signal },
+      { codec: 'gzip', workspaceOnly: true, bytes: Readable.from([bytes]) },
+      moved,
+    );
+
+  it('comes to lie beside this one, and what lay elsewhere is left out', async () => {
+    await mkdir(join(back, moved.to, 'modules'), { recursive: true });
+    await writeFile(join(back, moved.to, 'modules/old'), 'stays');
+    const file = { name: `${prefix}/src1/src/modules/new`, text: 'cached' };
+    await unpackMoved(await hostile([file, { name: `${prefix}/src9/src/other`, text: 'another source' }]));
+    expect(await readFile(join(back, moved.to, 'modules/new'), 'utf8')).toBe('cached');
+    expect((await readdir(join(back, moved.to, 'modules'))).sort()).toEqual(['new', 'old']);
+    expect(await readdir(back)).toEqual(['src2']);
+  });
+
+  it.each([
+    ['its place is a link', () => [{ name: `${prefix}/src1`, type: 'symlink', linkname: '../../outside' }]],
+    ['its place is a file', () => [{ name: `${prefix}/src1/src`, text: 'x' }]],
+    [
+      'the new place is a link',
+      () => [
+        { name: `${prefix}/src2`, type: 'symlink', linkname: '../../outside' },
+        { name: `${prefix}/src1/src/src`, text: 'x' },
+      ],
+    ],
+  ])('writes nothing outside: %s', async (_, entries) => {
+    await unpackMoved(await hostile(entries() as (Partial<tar.Header> & { name: string })[]));
+    expect(await readdir(outside)).toEqual(['file']);
+    expect((await readdir(back)).filter((name) => name !== 'src2')).toEqual([]);
+  });
+});
+
 it.each([
   ['src', true],
   ['src/deep', true],

@@ -1,7 +1,7 @@
 // A part of a workspace as a packed tar and back, by the programs tar and zstd (or gzip). Called by phases/cache.ts, while no process
 // of the build runs: what lies there does not change meanwhile, but was written by strangers' code.
-import { lstat, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { PackedTar, TarCodec } from '../ports.js';
@@ -81,9 +81,14 @@ function prefixing(prefix: string): string {
  * Unpacks what packWorkspace made. Everything of it comes to lie in `root`, whatever is in the tar and whatever lies there already: tar
  * writes into a new, empty folder, where no link is but its own (those that lead away it makes last), and from there the pieces are moved
  * to their places one by one, no link on the way followed. What has another kind than the piece is replaced.
+ * `moved`: what the tar has in the folder `from` comes to lie in `to`, and the rest of it is left out.
  * Errors: Error with the program's words, and nothing has changed then; the signal's reason.
  */
-export async function unpackWorkspace(part: Omit<WorkspacePart, 'codec'>, packed: PackedTar): Promise<void> {
+export async function unpackWorkspace(
+  part: Omit<WorkspacePart, 'codec'>,
+  packed: PackedTar,
+  moved: { from: string; to: string } | null = null,
+): Promise<void> {
   const { root, prefix, signal } = part;
   // heard from now on: until the pipe below stands nobody else would hear it
   const source: { error: Error | null } = { error: null };
@@ -97,12 +102,31 @@ export async function unpackWorkspace(part: Omit<WorkspacePart, 'codec'>, packed
     two.stdout.resume();
     const fed = pipeline(packed.bytes, two.stdin, { signal });
     await bothDone(two.done, fed);
-    await moveInto(staging, root, signal);
+    if (moved === null) await moveInto(staging, root, signal);
+    else await moveFolder(staging, moved, root, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw source.error ?? error;
   } finally {
     await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** Its way into the other place is made in a new folder of ours, where no link of the tar's is. */
+async function moveFolder(
+  staging: string,
+  { from, to }: { from: string; to: string },
+  root: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await isPlainPath(staging, from))) return;
+  const fitting = await mkdtemp(join(root, '.kilnyard-restore-'));
+  try {
+    await mkdir(dirname(join(fitting, to)), { recursive: true });
+    await rename(join(staging, from), join(fitting, to));
+    await moveInto(fitting, root, signal);
+  } finally {
+    await rm(fitting, { recursive: true, force: true });
   }
 }
 

@@ -13,6 +13,8 @@ export interface WantedArtifact {
   enableSymlinks: boolean;
   /** From the buildspec; used where the project says overrideArtifactName. */
   name: string | null;
+  /** In the place of the project's path, where the artifact is told to lie. */
+  s3Prefix: string | null;
 }
 
 /** The texts in a fixed order: wantedArtifacts and cachePaths read the values back in the same one. */
@@ -27,14 +29,18 @@ export function wantedArtifacts(plan: BuildPlan, values: ReadonlyMap<number, str
   return artifactsOf(plan).map(({ identifier, artifact }) => {
     const baseDirectory = next(artifact.baseDirectory ?? '.');
     const name = next(artifact.name ?? '');
+    const files = artifact.files.map(next);
+    const excludePaths = artifact.excludePaths.map(next);
+    const s3Prefix = artifact.s3Prefix ? next(artifact.s3Prefix) : null;
     return {
       identifier,
       baseDirectory,
       name: name === '' ? null : name,
-      files: artifact.files.map(next),
-      excludePaths: artifact.excludePaths.map(next),
+      files,
+      excludePaths,
       discardPaths: artifact.discardPaths,
       enableSymlinks: artifact.enableSymlinks,
+      s3Prefix,
     };
   });
 }
@@ -46,7 +52,8 @@ export function cachePaths(plan: BuildPlan, values: ReadonlyMap<number, string>)
 }
 
 function textsOf(artifact: PlannedArtifacts): string[] {
-  return [artifact.baseDirectory ?? '.', artifact.name ?? '', ...artifact.files, ...artifact.excludePaths];
+  const prefix = artifact.s3Prefix ? [artifact.s3Prefix] : [];
+  return [artifact.baseDirectory ?? '.', artifact.name ?? '', ...artifact.files, ...artifact.excludePaths, ...prefix];
 }
 
 function artifactsOf(plan: BuildPlan): { identifier: string; artifact: PlannedArtifacts }[] {

@@ -8,6 +8,7 @@ import tar from 'tar-stream';
 import { messageOf } from '#core/errors.js';
 import type { BuildRun } from '../build-run.js';
 import { programs } from '../packing/programs.js';
+import { movedTar } from '../packing/moved-tar.js';
 import { unpacked } from '../packing/unpacked.js';
 import { isPlainPath, packWorkspace, unpackWorkspace } from '../packing/workspace-tar.js';
 import type { PackedTar } from '../ports.js';
@@ -31,14 +32,21 @@ export async function packCache(run: BuildRun, paths: readonly string[]): Promis
   return workspaceOurs && hasTar && inside ? packInWorkspace(run, patterns) : packFileByFile(run, patterns);
 }
 
-/** Errors: what the programs or the sandbox say; the signal's reason. */
-export async function unpackCache(run: BuildRun, packed: PackedTar): Promise<void> {
+/**
+ * In: `sourceFolder`: where the source lay, below the build root, that the cache was packed beside; what lies in it comes to lie in this
+ * build's. Errors: what the programs or the sandbox say; the signal's reason.
+ */
+export async function unpackCache(run: BuildRun, packed: PackedTar, sourceFolder: string): Promise<void> {
   const { sandbox, signal } = run;
+  const to = posix.relative(sandbox!.buildRoot, run.source!.sourceDir);
+  const moved = sourceFolder === to ? null : { from: sourceFolder, to };
   packed.bytes.on('error', () => undefined); // told by whoever reads them; it must not come before
   const has = await programs();
   if (packed.workspaceOnly && sandbox!.workspaceOurs && has.tar && has[packed.codec])
-    return unpackWorkspace({ ...workspaceOf(run), signal }, packed);
-  await sandbox!.unpack('/', await unpacked(packed, signal), signal);
+    return unpackWorkspace({ ...workspaceOf(run), signal }, packed, moved);
+  const plain = await unpacked(packed, signal);
+  const fitting = moved === null ? plain : movedTar(plain, workspaceOf(run).prefix, moved, signal);
+  await sandbox!.unpack('/', fitting, signal);
 }
 
 function workspaceOf(run: BuildRun): { root: string; prefix: string } {

@@ -35,6 +35,7 @@ const build: Build = {
   exportedVariables: [],
   imageDigest: null,
   cache: null,
+  cacheScope: null,
   queuedAt: new Date(0),
   requeuedAt: null,
   handedOver: false,

@@ -40,7 +40,13 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   await log.say('Processing environment variables');
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
-  run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan), sealedVariables };
+  run.source = {
+    plan,
+    sourceDir: primary.dir,
+    expansions: expansionTexts(plan),
+    sealedVariables,
+    cacheKey: null,
+  };
   const builtIn = builtInVariables({
     build: request.build,
     buildUrl: request.buildUrl,
@@ -50,7 +56,7 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
     home: '/root',
   });
   await log.say(`Moving to directory ${primary.dir}`);
-  await restoreCache(run);
+  await restoreCache(run, [...variables, ...builtIn]);
   await sayPhases(run, plan);
   await handOver(run, plan, [...variables, ...builtIn]);
   return { kind: 'succeeded' };

@@ -6,6 +6,8 @@ import type { Sandbox, SandboxFile } from '../backend/backend.js';
 export interface FoundFile {
   /** Relative to the base folder; for a file outside it, its absolute path without the leading slash. */
   name: string;
+  /** Absolute, inside. */
+  path: string;
   file: SandboxFile;
 }
 
@@ -54,6 +56,6 @@ async function* matching(search: FileSearch, pattern: string): AsyncGenerator<Fo
   for await (const file of search.sandbox.files(posix.join(root, prefix), search.signal)) {
     if (!search.types.includes(file.type)) continue;
     const name = prefix === '' ? file.path : `${prefix}/${file.path}`;
-    if (matches(name)) yield { name, file };
+    if (matches(name)) yield { name, path: posix.join(root, name), file };
   }
 }

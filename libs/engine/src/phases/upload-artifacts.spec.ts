@@ -39,19 +39,47 @@ describe('uploadArtifacts, symbolic links', () => {
       leftOut: 0,
     },
     {
-      what: 'left out when not asked for',
+      what: 'replaced by what they stand for when not asked for',
       buildspec: 'enable-symlinks: no',
-      files: [FILE, link('lib/a.so', 'a.so.1')],
-      saved: ['lib/a.so.1'],
-      leftOut: 1,
+      files: [FILE, link('lib/a.so', 'a.so.1'), link('b', './lib/../lib/a.so')],
+      saved: ['lib/a.so.1', 'lib/a.so = lib/a.so.1', 'b = lib/a.so.1'],
+      leftOut: 0,
     },
     {
-      what: 'left out of a folder, which has no links',
+      what: 'replaced in a folder, which has no links',
       buildspec: 'enable-symlinks: yes',
       target: FOLDER,
       files: [FILE, link('lib/a.so', 'a.so.1')],
+      saved: ['lib/a.so.1', 'lib/a.so = lib/a.so.1'],
+      leftOut: 0,
+    },
+    {
+      what: 'replaced by a file of the build that is not among the artifact’s',
+      buildspec: "enable-symlinks: yes\n  exclude-paths: ['lib/**/*']",
+      files: [FILE, link('a', '/build/src/lib/a.so.1'), link('b', 'lib/a.so.1')],
+      saved: ['a = lib/a.so.1', 'b'],
+      leftOut: 0,
+    },
+    {
+      what: 'left out when they lead to nothing, a folder, each other or by way of a link',
+      buildspec: 'enable-symlinks: no',
+      files: [
+        FILE,
+        link('none', 'absent'),
+        link('lib2', 'lib'),
+        link('x', 'y'),
+        link('y', 'x'),
+        link('z', 'lib2/a.so.1'),
+      ],
       saved: ['lib/a.so.1'],
-      leftOut: 1,
+      leftOut: 5,
+    },
+    {
+      what: 'left out when they lead out of the build',
+      buildspec: 'enable-symlinks: no',
+      files: [FILE, link('a', '/etc/shadow'), link('b', '../../etc/shadow'), link('c', '/build/../etc/shadow')],
+      saved: ['lib/a.so.1'],
+      leftOut: 3,
     },
     {
       what: 'left out when absolute',
@@ -75,9 +103,9 @@ describe('uploadArtifacts, symbolic links', () => {
       leftOut: 1,
     },
     {
-      what: 'never in the place of a file of the same name',
+      what: 'never in the place of a file of the same name when they lead out',
       buildspec: 'discard-paths: yes\n  enable-symlinks: yes',
-      files: [FILE, link('x/a.so.1', '../lib/a.so.1')],
+      files: [FILE, link('x/a.so.1', '/etc/shadow')],
       saved: ['a.so.1'],
       leftOut: 1,
     },
@@ -117,17 +145,22 @@ function newRun(artifacts: string, target: ProjectArtifacts, files: SandboxFile[
   const clock = new FakeClock();
   const sink = new RecordingSink();
   const names: string[] = [];
-  const save = async (request: { files: AsyncIterable<{ name: string }> }) => {
-    for await (const { name } of request.files) names.push(name);
+  const save = async (request: { files: AsyncIterable<{ name: string; file: SandboxFile }> }) => {
+    for await (const { name, file } of request.files)
+      names.push(file.type === 'symlink' || file.path.endsWith(name) ? name : `${name} = ${file.path}`);
     return { name: 'a', sizeBytes: 1 };
   };
   const run = {
-    request: { build: { projectName: 'hello', settings: newProjectSettings({ artifacts: target }) } },
+    request: { build: { id: 'b-1', projectName: 'hello', settings: newProjectSettings({ artifacts: target }) } },
     ports: { artifacts: { save }, journal: { addArtifact: async () => undefined } },
     log: new LogPipeline({ sink, clock }),
     signal: new AbortController().signal,
-    sandbox: { files: () => Readable.from(files) },
-    source: { plan, sourceDir: '/src', expansions: [], sealedVariables: new Set<string>() },
+    sandbox: {
+      buildRoot: '/build',
+      files: () => Readable.from(files),
+      entry: async (path: string) => files.find((one) => `/build/src/${one.path}` === path) ?? null,
+    },
+    source: { plan, sourceDir: '/build/src', expansions: [], sealedVariables: new Set<string>() },
     script: { exported: new Map(), expanded: new Map() },
   };
   return { run: run as unknown as BuildRun, names, sink };

@@ -1,12 +1,14 @@
 // UPLOAD_ARTIFACTS: the container has ended; what the buildspec names is stored, then the cache.
 import { posix } from 'node:path';
 import { compileGlobs } from '#buildspec/globs.js';
+import { artifactPlace } from '#core/artifact-place.js';
 import { PhaseFailure } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { ProjectArtifacts } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { wantedArtifacts, type WantedArtifact } from './artifact-plan.js';
 import { saveCache } from './cache.js';
+import { linkTarget } from './link-target.js';
 import { findFiles, type FoundFile } from './find-files.js';
 
 /** Errors: PhaseFailure CLIENT_ERROR when nothing matched; what sandbox and store throw. */
@@ -48,11 +50,7 @@ async function upload(run: BuildRun, wanted: WantedArtifact, target: ProjectArti
   let count = 0;
   let leftOut = 0;
   const counted = async function* (): AsyncGenerator<FoundFile> {
-    for await (const one of artifactFiles(run, wanted)) {
-      if (one.file.type === 'symlink' && !(keepLinks && staysInside(one))) {
-        leftOut += 1;
-        continue;
-      }
+    for await (const one of artifactFiles(run, wanted, keepLinks, () => (leftOut += 1))) {
       count += 1;
       yield one;
     }
@@ -71,13 +69,22 @@ async function upload(run: BuildRun, wanted: WantedArtifact, target: ProjectArti
     files: prepend(first.value, files),
     signal: run.signal,
   });
-  await ports.journal.addArtifact(artifact);
+  const { name } = artifact;
+  const s3Prefix = wanted.s3Prefix === null ? null : run.log.masked(wanted.s3Prefix);
+  const place = artifactPlace(target, { buildId: request.build.id, name, s3Prefix });
+  await ports.journal.addArtifact({ ...artifact, place });
   await sayLeftOut(run, leftOut);
   const which = wanted.identifier === '' ? '' : ` of ${wanted.identifier}`;
   await log.say(`Found ${count} file(s)${which}; stored ${artifact.sizeBytes} bytes as ${artifact.name}`);
 }
 
-async function* artifactFiles(run: BuildRun, wanted: WantedArtifact): AsyncGenerator<FoundFile> {
+/** `leftOut` is told of each link that must not be in the artifact. */
+async function* artifactFiles(
+  run: BuildRun,
+  wanted: WantedArtifact,
+  keepLinks: boolean,
+  leftOut: () => void,
+): AsyncGenerator<FoundFile> {
   const { log, signal } = run;
   const named = new Map<string, FoundFile>();
   for (const base of await baseFolders(run, wanted.baseDirectory)) {
@@ -93,20 +100,28 @@ async function* artifactFiles(run: BuildRun, wanted: WantedArtifact): AsyncGener
       onPattern: (pattern) => log.say(`Expanding ${pattern}`),
       onNothing: (pattern) => log.say(`Skipping invalid file path ${pattern}`),
     });
-    for await (const one of found) {
-      if (!wanted.discardPaths || one.file.type === 'symlink') yield one;
+    for await (const seen of found) {
+      const one = await withoutLink(run, seen, keepLinks);
+      if (one === null) leftOut();
+      else if (!wanted.discardPaths) yield one;
       // flattened names may clash; the later file wins, so all must be known first
       else named.set(posix.basename(one.name), one);
     }
   }
-  for (const [name, { file }] of named) yield { name, file };
+  for (const [name, one] of named) yield { ...one, name };
+}
+
+/** A file as it is; a link as it is where links are kept, else what it stands for. Out: null for one that must not be in the artifact. */
+async function withoutLink(run: BuildRun, one: FoundFile, keepLinks: boolean): Promise<FoundFile | null> {
+  const { name, path, file } = one;
+  if (file.type !== 'symlink' || (keepLinks && staysInside(one))) return one;
+  const target = await linkTarget(run.sandbox!, path, file);
+  return target === null ? null : { name, path, file: target };
 }
 
 async function sayLeftOut(run: BuildRun, links: number): Promise<void> {
   if (links === 0) return;
-  await run.log.say(
-    `Left out ${links} symbolic link(s): only a ZIP with enable-symlinks: yes and without discard-paths keeps them, and of them those that stay within it`,
-  );
+  await run.log.say(`Left out ${links} symbolic link(s): they lead to no file of the build's workspace`);
 }
 
 /**

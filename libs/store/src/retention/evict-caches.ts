@@ -13,18 +13,19 @@ export interface CacheBudgets {
 }
 
 /**
- * One round. An entry that is used between the look and the deletion stays: its row is only deleted as it was seen. The bytes of one
- * that goes stay for DOOMED_GRACE_MS, for a restore that has begun.
+ * One round. What builds of no trust saved goes before anything that trusted ones did, so that none can push its base's cache out. An
+ * entry that is used between the look and the deletion stays: its row is only deleted as it was seen. The bytes of one that goes stay for
+ * DOOMED_GRACE_MS, for a restore that has begun.
  */
 export async function evictCaches(db: Database, { projectBytes, bytes, days }: CacheBudgets): Promise<Taken> {
   const { rows } = await db.query<{ items: number; bytes: string }>(
     `WITH of_projects AS (
-       SELECT *, sum(size_bytes) OVER (PARTITION BY project_id ORDER BY last_used_at DESC, id) AS up_to_here FROM cache_entry
+       SELECT *, sum(size_bytes) OVER (PARTITION BY project_id ORDER BY scope <> '', last_used_at DESC, id) AS up_to_here FROM cache_entry
      ), within AS (
        SELECT *, ($1::bigint > 0 AND up_to_here > $1)
          OR ($3::int > 0 AND last_used_at < now() - $3 * interval '1 day') AS over FROM of_projects
      ), of_all AS (
-       SELECT *, sum(size_bytes) FILTER (WHERE NOT over) OVER (ORDER BY last_used_at DESC, id) AS kept_up_to_here FROM within
+       SELECT *, sum(size_bytes) FILTER (WHERE NOT over) OVER (ORDER BY scope <> '', last_used_at DESC, id) AS kept_up_to_here FROM within
      ), gone AS (
        DELETE FROM cache_entry c USING of_all o
        WHERE c.id = o.id AND c.last_used_at = o.last_used_at AND (o.over OR ($2::bigint > 0 AND o.kept_up_to_here > $2))

@@ -365,7 +365,7 @@ describe('objects without a row', () => {
     const gone = asBuildId(randomUUID());
     const project = (await projects.get('demo')).id;
     await db.query(
-      `INSERT INTO cache_entry (id, project_id, key, version, size_bytes, sha256, location) VALUES (gen_random_uuid(), $1, 'k', 'v', 1, '', $2)`,
+      `INSERT INTO cache_entry (id, project_id, space, key, version, size_bytes, sha256, location) VALUES (gen_random_uuid(), $1, 'own', 'k', 'v', 1, '', $2)`,
       [project, `caches/${project}/a.tar.gz`],
     );
     const orphans = [`artifacts/${ended}/1/other.zip`, `artifacts/${gone}/1/primary.zip`, `caches/${project}/b.tar.gz`];

@@ -1,11 +1,13 @@
 // The contract on a real engine, and what only a real container can show: its walls.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { until } from '#testing/until.js';
 import { describeBackend, type ContractSubject } from '../backend.contract.js';
 import type { Sandbox } from '../backend.js';
 import { DockerBackend } from './docker-backend.js';
@@ -77,6 +79,27 @@ describe('a build container', () => {
     const { outOfMemory } = await sandbox.wait();
     return { output: Buffer.concat(pieces).toString(), sandbox, outOfMemory };
   }
+
+  it('stands still while it is frozen, with all that runs in it, and shows no engine what was run beside it', async () => {
+    const info = await subject.backend.prepareImage({ image, say: () => undefined, signal });
+    const owner = { buildId: randomUUID(), attempt: 1, workerId: 'w', projectName: 'p' };
+    const sandbox = await subject.backend.create({ ...owner, image: info, limits, privileged: false }, signal);
+    const writer = 'SECRET=s3cret; cd /codebuild/output; (while :; do echo x >>ticks; done) >/dev/null 2>&1 &';
+    await sandbox.runAside(writer, signal);
+    const ticks = async (): Promise<number> => (await stat(join(sandbox.workspaceDir, 'ticks'))).size;
+    await sandbox.freeze();
+    const before = await ticks();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect([before > 0, await ticks()]).toEqual([true, before]);
+    await sandbox.resume();
+    await until('it goes on writing', async () => (await ticks()) > before);
+    const docker = new Docker({ socketPath: socket });
+    const told: unknown[] = [];
+    const container = await docker.getContainer(sandbox.id).inspect();
+    for (const id of container.ExecIDs ?? []) told.push(await docker.getExec(id).inspect());
+    expect(JSON.stringify([container, told])).not.toContain('s3cret');
+    await sandbox.remove();
+  }, 60_000);
 
   it('has the plain capabilities, no way to more, and its limits', async () => {
     const { output } = await run(

@@ -3,15 +3,17 @@ import { rm } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
-import { Sandbox, type ExitState, type OutputPiece, type SandboxFile } from '../backend.js';
+import { Fault } from '#core/errors.js';
+import { Sandbox, type AsideEnd, type ExitState, type OutputPiece, type SandboxFile } from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
 import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
-import { walkWorkspace } from '../spool/workspace-files.js';
+import { entryOfWorkspace, walkWorkspace } from '../spool/workspace-files.js';
 import { archiveFiles } from './archive-files.js';
 import type { BackgroundWork } from './background-work.js';
 import { engineFault, statusOf, wordsOf } from './engine-errors.js';
 import { BUILD_ROOT, CONTROL_ROOT, TEMP_DIR } from './host-config.js';
+import { runAside } from './run-aside.js';
 import { folderBytes } from './folder-bytes.js';
 
 /** Words of the engine that mean that what was asked for is so already, or is being done. */
@@ -76,6 +78,20 @@ export class DockerSandbox extends Sandbox {
       this.exit = this.awaitExit();
       await handOver(this.files_, script, gone);
     }
+  }
+
+  runAside(script: string, signal: AbortSignal): Promise<AsideEnd> {
+    return runAside(this.container, script, signal);
+  }
+
+  async freeze(): Promise<void> {
+    try {
+      await this.container.pause();
+    } catch (error) {
+      throw engineFault(error, 'pausing the build container');
+    }
+    const { State } = await this.container.inspect();
+    if (!State.Paused) throw new Fault('INTERNAL', 'the engine paused the build container, and it is not paused');
   }
 
   keep(record: Buffer): Promise<void> {
@@ -148,6 +164,12 @@ export class DockerSandbox extends Sandbox {
       signal.throwIfAborted();
       yield file;
     }
+  }
+
+  async entry(path: string): Promise<SandboxFile | null> {
+    const inside = posix.relative(BUILD_ROOT, posix.normalize(path));
+    if (!this.workspaceOurs || inside.startsWith('..') || posix.isAbsolute(inside)) return null;
+    return entryOfWorkspace(this.files_.workspace, inside);
   }
 
   async unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void> {

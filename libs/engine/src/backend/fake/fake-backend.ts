@@ -1,18 +1,22 @@
 // A backend of plain processes of this machine, for scenarios that need control and no Docker. It isolates nothing: tests only.
 // Steered by the image's name: `fake:missing` cannot be pulled, `fake:slow-pull` takes its time, `fake:unusable` has no shell.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import tar from 'tar-stream';
 import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault, PhaseFailure } from '#core/errors.js';
 import {
   Backend,
+  MAX_ASIDE_BYTES,
   Sandbox,
+  type AsideEnd,
   type BackendHealth,
   type ExitState,
   type ImageInfo,
@@ -31,7 +35,7 @@ import {
   type ControlFiles,
 } from '../spool/control-files.js';
 import { eventLines, followSpool } from '../spool/spool.js';
-import { walkWorkspace } from '../spool/workspace-files.js';
+import { entryOfWorkspace, walkWorkspace } from '../spool/workspace-files.js';
 
 export class FakeBackend extends Backend {
   readonly sandboxes = new Map<string, FakeSandbox>();
@@ -151,6 +155,37 @@ class FakeSandbox extends Sandbox {
     return handOver(this.files_, script, () => (this.exited === null ? null : `exit status ${this.exited.exitCode}`));
   }
 
+  /** Unlike a container's, what it leaves running ends with it. */
+  async runAside(script: string, signal: AbortSignal): Promise<AsideEnd> {
+    signal.throwIfAborted();
+    const child = spawn('/bin/sh', ['-c', script], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: this.files_.workspace },
+    });
+    const end = (): void => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      const exit = once(child, 'exit') as Promise<[number | null]>;
+      const [output, errors, [code]] = await Promise.all([buffer(child.stdout), buffer(child.stderr), exit]);
+      signal.throwIfAborted();
+      return {
+        exitCode: code ?? 137,
+        output: output.subarray(0, MAX_ASIDE_BYTES),
+        errors: errors.subarray(0, MAX_ASIDE_BYTES),
+      };
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
+  }
+
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP');
+  }
+
   keep(record: Buffer): Promise<void> {
     return keepRecord(this.files_, record);
   }
@@ -199,6 +234,11 @@ class FakeSandbox extends Sandbox {
     return inside === null
       ? walkWorkspace(join(this.files_.dir, 'outside'), dir)
       : walkWorkspace(this.files_.workspace, inside);
+  }
+
+  async entry(path: string): Promise<SandboxFile | null> {
+    const inside = path.startsWith(`${this.buildRoot}/`) ? path.slice(this.buildRoot.length) : null;
+    return inside === null ? null : entryOfWorkspace(this.files_.workspace, inside);
   }
 
   /** Paths outside the workspace land in a folder beside it. */

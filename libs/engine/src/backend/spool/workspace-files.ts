@@ -1,7 +1,7 @@
 // Walks a folder of a sandbox's workspace on the worker's disk. The folder was filled by strangers' code: no symlink is ever
 // followed, no special file opened.
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { SandboxFile } from '../backend.js';
 
@@ -14,7 +14,8 @@ const MAX_DEPTH = 200;
  * or a symlink. Errors: the file system's own.
  */
 export async function* walkWorkspace(root: string, dir: string): AsyncGenerator<SandboxFile> {
-  let path = root;
+  let path = await realpath(root).catch(absent);
+  if (path === null) return;
   for (const part of dir.split('/').filter((name) => name !== '' && name !== '.')) {
     if (part === '..') return;
     path = join(path, part);
@@ -22,6 +23,21 @@ export async function* walkWorkspace(root: string, dir: string): AsyncGenerator<
   }
   if (!(await isFolder(path))) return;
   yield* walk(path, '', 0);
+}
+
+/** As Sandbox.entry: `path` relative to root. */
+export async function entryOfWorkspace(root: string, path: string): Promise<SandboxFile | null> {
+  const parts = path.split('/').filter((name) => name !== '' && name !== '.');
+  const name = parts.pop();
+  if (name === undefined || name === '..') return null;
+  let folder = await realpath(root);
+  for (const part of parts) {
+    if (part === '..') return null;
+    folder = join(folder, part);
+    if (!(await isFolder(folder))) return null;
+  }
+  const stats = await lstat(join(folder, name)).catch(absent);
+  return stats === null ? null : describe(join(folder, name), name, stats);
 }
 
 async function* walk(folder: string, prefix: string, depth: number): AsyncGenerator<SandboxFile> {
@@ -52,12 +68,18 @@ async function describe(path: string, name: string, stats: Stats): Promise<Sandb
   };
 }
 
+/** In: a path without a link in it when it was looked at. Errors: Error when it, or a folder on its way, is another by now. */
 async function openRegular(path: string): Promise<NodeJS.ReadableStream> {
   // O_NONBLOCK: a FIFO put in the file's place in the meantime must not hang the worker
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  if (!(await file.stat()).isFile()) {
+  try {
+    if (!(await file.stat()).isFile()) throw new Error(`not a regular file any more: ${path}`);
+    // O_NOFOLLOW speaks of the last name alone; the kernel tells where the open file truly lies
+    if (process.platform === 'linux' && (await readlink(`/proc/self/fd/${file.fd}`)) !== path)
+      throw new Error(`moved while it was read: ${path}`);
+  } catch (error) {
     await file.close();
-    throw new Error(`not a regular file any more: ${path}`);
+    throw error;
   }
   return file.createReadStream();
 }
