@@ -78,6 +78,7 @@ function planPhases(buildspec: Buildspec): PlannedPhase[] {
     const phase = buildspec.phases[name];
     return {
       type: COMMAND_PHASE_OF[name],
+      runtimes: [],
       commands: phase?.commands ?? [],
       finally: phase?.finally ?? [],
       runAs: phase?.runAs ?? buildspec.runAs,
@@ -106,11 +107,6 @@ function unsupported(buildspec: Buildspec): Finding[] {
   if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
   if (artifacts?.s3Prefix)
     warn('artifacts.s3-prefix', 'none (artifacts are stored by build)', excerpt(artifacts.s3Prefix));
-  for (const name of PHASE_NAMES) {
-    const action = buildspec.phases[name]?.onFailure.action;
-    if (action === 'RETRY')
-      warn(`phases.${name}.on-failure`, 'no RETRY (builds are not retried by themselves yet)', action);
-  }
   return warnings;
 }
 

@@ -1,5 +1,6 @@
 // Reads `phases` and `run-as` (codebuild-contract C4).
 import { PHASE_NAMES, type Buildspec, type BuildspecPhase, type OnFailure, type PhaseName } from './buildspec.js';
+import { errorPattern } from './error-pattern.js';
 import { excerpt } from './findings.js';
 import { ON_FAILURE_EXPECTED, parseOnFailure } from './on-failure.js';
 import type { Section } from './section.js';
@@ -41,6 +42,9 @@ function readOnFailure(phase: Section): OnFailure {
   if (text === null) return { action: 'DEFAULT' };
   const onFailure = parseOnFailure(text);
   if (onFailure === null) phase.refuse('on-failure', ON_FAILURE_EXPECTED, excerpt(text));
+  else if (onFailure.action === 'RETRY' && onFailure.pattern !== null && errorPattern(onFailure.pattern) === null) {
+    phase.warn('on-failure', 'a regular expression (this one never matches)', excerpt(onFailure.pattern));
+  }
   return onFailure ?? { action: 'DEFAULT' };
 }
 

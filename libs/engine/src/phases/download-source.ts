@@ -16,6 +16,7 @@ import { keepRecord } from '../run-record.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
 import { restoreCache } from './cache.js';
+import { planRuntimes } from './runtimes.js';
 import { watchScript } from './script-output.js';
 import { resolveVariables } from './variables.js';
 
@@ -39,6 +40,7 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   await log.say('Processing environment variables');
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
+  await planRuntimes(run, plan, variables);
   run.source = { plan, sourceDir: primary.dir, expansions: expansionTexts(plan), sealedVariables };
   const builtIn = builtInVariables({
     build: request.build,
@@ -125,8 +127,9 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     carry: plan.version === '0.2',
     runAs: plan.runAs,
     variables,
-    phases: plan.phases.map(({ type, commands, finally: last, runAs, onFailure }) => ({
+    phases: plan.phases.map(({ type, runtimes, commands, finally: last, runAs, onFailure }) => ({
       type,
+      runtimes,
       commands,
       finally: last,
       runAs,

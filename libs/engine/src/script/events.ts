@@ -2,6 +2,10 @@
 // unknown one is ignored, numbers and lengths are bounded.
 import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
 
+/** In the order in which a phase runs them. */
+export const COMMAND_LISTS = ['runtimes', 'commands', 'finally'] as const;
+export type CommandList = (typeof COMMAND_LISTS)[number];
+
 export type ScriptEvent =
   /** User code may run from here on. */
   | { kind: 'start' }
@@ -12,7 +16,7 @@ export type ScriptEvent =
       phase: CommandPhase;
       at: Date;
       succeeded: false;
-      list: 'commands' | 'finally';
+      list: CommandList;
       index: number;
       exitCode: number;
       /** The kernel killed something of the build for want of memory while that command ran. */
@@ -60,9 +64,10 @@ function finish(name: string, state: string, time: string, rest: string[]): Scri
   const at = stamp(time);
   if (!phase || !at) return null;
   if (state === 'SUCCEEDED') return { kind: 'finish', phase, at, succeeded: true };
-  const [list, index, code, why] = rest;
+  const [listed, index, code, why] = rest;
+  const list = COMMAND_LISTS.find((one) => one === listed);
   const exitCode = Number(code);
-  if (state !== 'FAILED' || (list !== 'commands' && list !== 'finally')) return null;
+  if (state !== 'FAILED' || list === undefined) return null;
   if (!Number.isInteger(exitCode) || !Number.isInteger(Number(index))) return null;
   return {
     kind: 'finish',

@@ -50,7 +50,7 @@ function run(shell: (typeof SHELLS)[number], over: Partial<ScriptPlan> & { phase
   if (done.stderr !== '' || done.status === null)
     throw new Error(`the runner itself failed: ${done.status} ${done.stderr}`);
   const output = readFileSync(join(folder, 'control/output'), 'utf8').replaceAll('\x1e', '');
-  const texts = over.phases.flatMap((one) => [...one.commands, ...one.finally]);
+  const texts = over.phases.flatMap((one) => [...(one.runtimes ?? []), ...one.commands, ...one.finally]);
   const shown = texts.reduce((rest, text) => rest.replaceAll(`Running command ${text}\n`, '\n'), output);
   const events = readFileSync(join(folder, 'control/events'), 'utf8').split('\n').map(readEvent);
   return {
@@ -145,6 +145,21 @@ describe.each(SHELLS)('a script under $name', (shell) => {
     );
     const ran = run(shell, { phases });
     expect(ran.events.filter((event) => event.kind === 'begin').map((event) => event.phase)).toEqual(expected);
+  });
+
+  it('runs the commands of the runtimes first, whose failure skips the phase’s own but not finally', () => {
+    const phases = (runtime: string): ScriptPhase[] => [
+      phase('INSTALL', ['echo "own $V"'], { runtimes: ['V=18', runtime], finally: ['echo last'] }),
+    ];
+    expect(run(shell, { phases: phases('echo runtime') }).said).toBe('runtime\nown 18\nlast\n');
+    const ran = run(shell, { phases: phases('exit 4') });
+    expect(ran.said).toBe('last\n');
+    expect(ran.events.find((event) => event.kind === 'finish')).toMatchObject({
+      succeeded: false,
+      list: 'runtimes',
+      index: 1,
+      exitCode: 4,
+    });
   });
 
   it('tells exported variables and resolved texts at the end, unexported ones and hard ones too', () => {

@@ -13,6 +13,8 @@ const VALUES = part('values');
 
 export interface ScriptPhase {
   type: CommandPhase;
+  /** Run first, as root. */
+  runtimes?: readonly string[];
   commands: readonly string[];
   finally: readonly string[];
   runAs: string | null;
@@ -100,6 +102,7 @@ function phaseBlock(phase: ScriptPhase, runAs: string | null): string {
   return [
     `if [ "$K_NEXT" = ${phase.type} ]; then`,
     `k_phase_begin ${phase.type}`,
+    ...(phase.runtimes ?? []).map((text, index) => `k_command runtimes ${index} '' ${shellQuote(text)}`),
     ...run('commands'),
     'K_STOP=',
     ...run('finally'),
