@@ -44,9 +44,25 @@ function commandContext(planned: PlannedPhase, finish: Finish & { succeeded: fal
   const text = planned[finish.list]?.[finish.index] ?? ''; // a plan that an older worker kept has no runtimes
   return {
     statusCode: 'COMMAND_EXECUTION_ERROR',
-    message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}${finish.outOfMemory ? ' (the build container ran out of memory)' : ''}`,
+    message: `Error while executing command: ${text}. Reason: ${reasonOf(planned, finish)}`,
     exitCode: finish.exitCode,
   };
+}
+
+/** In the words that the script has said in the log. */
+function reasonOf({ runAs }: PlannedPhase, { note, exitCode }: Finish & { succeeded: false }): string {
+  switch (note) {
+    case 'no-user':
+      return `run-as names the user ${runAs ?? ''}, whom this image does not have`;
+    case 'no-su':
+      return 'run-as needs the program su, which this image does not have';
+    case 'oom':
+      return `exit status ${exitCode} (the build container ran out of memory)`;
+    case null:
+      return `exit status ${exitCode}`;
+    default:
+      return note satisfies never;
+  }
 }
 
 /** A container whose events ended with it has told its exit by then. */

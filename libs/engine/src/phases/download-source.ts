@@ -26,7 +26,7 @@ const COMPLETE = 'Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\nPhase contex
 export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   const { log, ports, request } = run;
   const { settings } = request.build;
-  await log.say('Phase is DOWNLOAD_SOURCE');
+  await log.say('Waiting for DOWNLOAD_SOURCE\nPhase is DOWNLOAD_SOURCE');
   const primary = await fetchInto(run, settings.source, settings.sourceVersion);
   if (primary.resolvedVersion !== undefined) await ports.journal.setResolvedSource(primary.resolvedVersion);
   const secondary = [];
@@ -113,8 +113,8 @@ export async function buildspecFailure(run: BuildRun, refusal: Refusal): Promise
 
 async function sayPhases(run: BuildRun, plan: BuildPlan): Promise<void> {
   const listed = plan.phases.filter((phase) => phase.listed);
-  await run.log.say(`Phases found in YAML: ${listed.length}`);
-  for (const { type, commands } of listed) await run.log.say(` ${type}: ${commands.length} commands`);
+  const found = listed.map(({ type, commands }) => ` ${type}: ${commands.length} commands`);
+  await run.log.say(['Registering with agent', `Phases found in YAML: ${listed.length}`, ...found].join('\n'));
 }
 
 async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: string; value: string }[]): Promise<void> {

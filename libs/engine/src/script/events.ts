@@ -6,6 +6,13 @@ import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
 export const COMMAND_LISTS = ['runtimes', 'commands', 'finally'] as const;
 export type CommandList = (typeof COMMAND_LISTS)[number];
 
+/**
+ * What there is to say of a failed command beside its exit status. `oom`: the kernel killed something of the build for want of memory while
+ * it ran. `no-user`, `no-su`: it was not run, since the image does not have the user of run-as, or no program to become that user.
+ */
+export const FAILURE_NOTES = ['oom', 'no-user', 'no-su'] as const;
+export type FailureNote = (typeof FAILURE_NOTES)[number];
+
 export type ScriptEvent =
   /** User code may run from here on. */
   | { kind: 'start' }
@@ -19,8 +26,7 @@ export type ScriptEvent =
       list: CommandList;
       index: number;
       exitCode: number;
-      /** The kernel killed something of the build for want of memory while that command ran. */
-      outOfMemory: boolean;
+      note: FailureNote | null;
     }
   | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
   /** The image lacks what the buildspec asks for. */
@@ -77,7 +83,7 @@ function finish(name: string, state: string, time: string, rest: string[]): Scri
     list,
     index: Number(index),
     exitCode,
-    outOfMemory: why === 'oom',
+    note: FAILURE_NOTES.find((note) => note === why) ?? null,
   };
 }
 
