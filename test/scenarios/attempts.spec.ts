@@ -13,12 +13,11 @@ import type { ReceivedEvent } from '#testing/read-events.js';
 const NO_SWEEP = { KILNYARD_SWEEP_MS: '600000' };
 
 /** Counts its runs in a file of the data folder, says which it is, and ends with the exit status that `exits` has for that run. */
-function counting(house: House, name: string, exits: number[]): string {
+function counting(house: House, name: string, exits: number[], phase: Record<string, unknown> = {}): string {
   const file = join(house.dataDir, name);
   const cases = exits.map((exit, run) => `${run + 1}) exit ${exit};;`).join(' ');
-  return specOf({
-    build: [`echo x >> ${file}; run=$(($(wc -l < ${file}))); echo "run $run"; case $run in ${cases} esac`],
-  });
+  const command = `echo x >> ${file}; run=$(($(wc -l < ${file}))); echo "run $run"; case $run in ${cases} esac`;
+  return specOf({ build: { commands: [command], ...phase }, post_build: ['echo "after $run"'] });
 }
 async function runsOf(house: House, name: string): Promise<number> {
   return (await readFile(join(house.dataDir, name), 'utf8')).length / 2;
@@ -96,6 +95,25 @@ describe('with a worker', () => {
     await client.project('asked', { buildspec: counting(house, 'asked', [3, 0]) });
     const build = await client.run('asked', { autoRetryLimitOverride: 1 });
     expect(build).toMatchObject({ buildStatus: 'SUCCEEDED', attempt: 2 });
+  });
+
+  it.each<[string, string, number[], number, string]>([
+    ['RETRY', 'RETRY', [1, 1, 1, 1], 4, 'FAILED'],
+    ['a count', 'Retry-1', [1, 1], 2, 'FAILED'],
+    ['a count of 0', 'RETRY-0', [1], 1, 'FAILED'],
+    ['a pattern that matches', 'RETRY-exit status 7[0-9]$', [75, 0], 2, 'SUCCEEDED'],
+    ['a count and a pattern', 'retry-5-exit status 7[0-9]$', [75, 76, 1], 3, 'FAILED'],
+    ['a pattern that does not match', 'RETRY-5-exit status 7[0-9]$', [1], 1, 'FAILED'],
+  ])('a buildspec asks for more tries itself: on-failure of %s', async (what, onFailure, exits, runs, status) => {
+    const { client } = house;
+    const name = `on-failure-${what.replace(/ /g, '-')}`;
+    const build = await client.build(name, {
+      buildspec: counting(house, name, exits, { 'on-failure': onFailure }),
+    });
+    expect([build.buildStatus, build.attempt, await runsOf(house, name)]).toEqual([status, runs, runs]);
+    expect(build.attempts.map(({ retriedAs }) => retriedAs)).toEqual([...Array(runs - 1).fill('ON_FAILURE'), null]);
+    // what follows a failure in CodeBuild's table follows it in each attempt
+    for (let run = 1; run <= runs; run += 1) expect(await client.output(build.id, run)).toContain(`after ${run}`);
   });
 
   it('a build that is stopped is not tried again', async () => {

@@ -69,6 +69,38 @@ it('secrets show up nowhere, in none of their usual forms', async () => {
   expect(build.exportedEnvironmentVariables).toEqual([{ name: 'EXPORTED', value: 'with *** inside' }]);
 });
 
+it('a build reads the version of a secret that it names, and all of them are masked', async () => {
+  const { client } = house;
+  const values = ['first-5a1e', 'second-77c0', 'third-91bd'];
+  const ids: string[] = [];
+  for (const value of values) {
+    const body = { value: JSON.stringify({ key: value }) };
+    ids.push((await client.json<{ versionId: string }>('PUT', '/v1/secrets/app/versioned', body)).versionId);
+  }
+  const length = (name: string): string => `echo "${name} $(printf %s "$${name}" | wc -c) $${name}"`;
+  const build = await client.build('versioned', {
+    buildspec: specOf(
+      { build: [length('NOW'), length('BEFORE'), length('FIRST')] },
+      {
+        env: {
+          'secrets-manager': {
+            NOW: 'app/versioned:key',
+            BEFORE: 'app/versioned:key:AWSPREVIOUS',
+            FIRST: `app/versioned:key::${ids[0]}`,
+          },
+        },
+      },
+    ),
+  });
+  expect(await client.output(build.id)).toEqual(['NOW 10 ***', 'BEFORE 11 ***', 'FIRST 10 ***']);
+  const missing = await client.build('unversioned', {
+    buildspec: specOf({ build: ['true'] }, { env: { 'secrets-manager': { A: 'app/token:token:AWSPREVIOUS' } } }),
+  });
+  expect(missing.phases.find(({ phaseType }) => phaseType === 'DOWNLOAD_SOURCE')!.contexts).toEqual([
+    { statusCode: 'CLIENT_ERROR', message: 'Secret does not exist: app/token (version AWSPREVIOUS)' },
+  ]);
+});
+
 it('a secret in an error is masked where the error is shown', async () => {
   const { client } = house;
   await client.project('leaky', {

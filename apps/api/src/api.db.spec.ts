@@ -313,7 +313,8 @@ describe('Idempotency-Key', () => {
 describe('parameters, secrets, uploads', () => {
   it.each(['parameters', 'secrets'])('%s take a value and never give it back', async (kind) => {
     const put = await api.ask('PUT', `/v1/${kind}/app%2Fdb%2Fpassword`, { value: 'hush-hush' });
-    expect(await put.json()).toEqual({ name: 'app/db/password', version: 1 });
+    const versioned = kind === 'secrets' ? { versionId: expect.stringMatching(/^[0-9a-f-]{36}$/) } : {};
+    expect(await put.json()).toEqual({ name: 'app/db/password', version: 1, ...versioned });
     expect(await (await api.ask('PUT', `/v1/${kind}/app/db/password`, { value: 'hush-more' })).json()).toMatchObject({
       version: 2,
     });

@@ -81,6 +81,7 @@ function planPhases(buildspec: Buildspec): PlannedPhase[] {
     const phase = buildspec.phases[name];
     return {
       type: COMMAND_PHASE_OF[name],
+      runtimes: [],
       commands: phase?.commands ?? [],
       finally: phase?.finally ?? [],
       runAs: phase?.runAs ?? buildspec.runAs,
@@ -107,11 +108,6 @@ function unsupported(buildspec: Buildspec, told: Told): Finding[] {
     warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
   }
   if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
-  for (const name of PHASE_NAMES) {
-    const action = buildspec.phases[name]?.onFailure.action;
-    if (action === 'RETRY')
-      warn(`phases.${name}.on-failure`, 'no RETRY (builds are not retried by themselves yet)', action);
-  }
   return warnings;
 }
 

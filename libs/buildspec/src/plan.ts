@@ -8,6 +8,8 @@ export type { OnFailure } from './buildspec.js';
 
 export interface PlannedPhase {
   type: CommandPhase;
+  /** Run before `commands`, as root: what the image takes to bring the runtime versions. Empty until an image is known; INSTALL alone has some. */
+  runtimes: string[];
   /** Run in order; the first that fails ends the list. Each is one command, of one line or several. */
   commands: string[];
   /** Run after `commands`, whether those failed or not. */

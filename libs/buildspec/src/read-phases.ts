@@ -7,6 +7,7 @@ import {
   type OnFailure,
   type PhaseName,
 } from './buildspec.js';
+import { errorPattern } from './error-pattern.js';
 import { excerpt } from './findings.js';
 import { ON_FAILURE_EXPECTED, parseOnFailure } from './on-failure.js';
 import type { Section } from './section.js';
@@ -56,6 +57,8 @@ function readOnFailure(phase: Section): OnFailure {
   const onFailure = parseOnFailure(text);
   if (onFailure === null) {
     phase.refuse('on-failure', ON_FAILURE_EXPECTED, excerpt(text), closest(text, ['ABORT', 'CONTINUE', 'RETRY']));
+  } else if (onFailure.action === 'RETRY' && onFailure.pattern !== null && errorPattern(onFailure.pattern) === null) {
+    phase.warn('on-failure', 'a regular expression (this one never matches)', excerpt(onFailure.pattern));
   }
   return onFailure ?? { action: 'DEFAULT' };
 }

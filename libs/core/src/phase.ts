@@ -38,6 +38,8 @@ export interface PhaseContext {
   exitCode?: number;
   /** Which fault ended the phase, where one did. Kilnyard's own. */
   faultCode?: FaultCode;
+  /** How often the buildspec wants the build retried after this failure (`on-failure: RETRY…`). Kilnyard's own. */
+  retryLimit?: number;
 }
 
 export interface Phase {

@@ -12,7 +12,7 @@ import {
   type RetryPolicy,
 } from './retry.js';
 
-const NONE: PastRetries = { AUTO_RETRY: 0, LOST_START: 0, GIVEN_BACK: 0 };
+const NONE: PastRetries = { AUTO_RETRY: 0, LOST_START: 0, GIVEN_BACK: 0, ON_FAILURE: 0 };
 const context = (more: { exitCode?: number; faultCode?: 'WORKER_LOST' | 'SANDBOX_LOST' | 'STORAGE_FULL' } = {}) => ({
   statusCode: 'X',
   message: 'why',
@@ -24,6 +24,7 @@ const end = (over: Partial<AttemptEnd>): AttemptEnd => ({
   handedOver: true,
   givenBack: false,
   stopRequested: false,
+  buildspecRetries: 0,
   ...over,
 });
 const failed = (exitCode?: number) => end({ context: context(exitCode === undefined ? {} : { exitCode }) });
@@ -115,6 +116,30 @@ describe('another attempt', () => {
       lost({ handedOver: false, givenBack: true }),
       {},
       { ...NONE, GIVEN_BACK: MAX_GIVE_BACKS },
+      null,
+    ],
+    ['as the buildspec asks', { ...failed(1), buildspecRetries: 3 }, {}, { ...NONE, ON_FAILURE: 2 }, 'ON_FAILURE'],
+    ['not more often than it asks', { ...failed(1), buildspecRetries: 3 }, {}, { ...NONE, ON_FAILURE: 3 }, null],
+    [
+      'as the project says, when what the buildspec asks is used up',
+      { ...failed(1), buildspecRetries: 1 },
+      { autoRetryLimit: 1 },
+      { ...NONE, ON_FAILURE: 1 },
+      'AUTO_RETRY',
+    ],
+    [
+      'the buildspec’s own are not the project’s',
+      { ...failed(1), buildspecRetries: 2 },
+      { autoRetryLimit: 1 },
+      { ...NONE, AUTO_RETRY: 1, ON_FAILURE: 1 },
+      'ON_FAILURE',
+    ],
+    ['the buildspec asks after failures alone', lost({ buildspecRetries: 3 }), {}, NONE, null],
+    [
+      'not as the buildspec asks when a stop was asked for',
+      { ...failed(1), buildspecRetries: 3, stopRequested: true },
+      {},
+      NONE,
       null,
     ],
     [

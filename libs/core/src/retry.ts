@@ -27,7 +27,7 @@ export const MAX_LOST_STARTS = 3;
 export const MAX_GIVE_BACKS = 20;
 
 /** Under which rule an attempt was followed by another. */
-export const RETRY_RULES = ['AUTO_RETRY', 'LOST_START', 'GIVEN_BACK'] as const;
+export const RETRY_RULES = ['AUTO_RETRY', 'LOST_START', 'GIVEN_BACK', 'ON_FAILURE'] as const;
 export type RetryRule = (typeof RETRY_RULES)[number];
 
 /** How an attempt ended. */
@@ -40,6 +40,8 @@ export interface AttemptEnd {
   /** A draining worker put it back. */
   givenBack: boolean;
   stopRequested: boolean;
+  /** Retries that the buildspec allows after what failed (`on-failure: RETRY…`); 0 when it asks for none. */
+  buildspecRetries: number;
 }
 
 /** How often each rule has given this build another attempt already. */
@@ -67,7 +69,8 @@ export function retryCause(end: Pick<AttemptEnd, 'status' | 'context'>): RetryCa
 /**
  * The rule under which the build gets another attempt, or null when this was the last.
  * An attempt in which no user code can have run is made up for whatever the project says, since that is always safe; so that a
- * build which takes its workers along does not go round for ever, only so often. Then the project's policy counts.
+ * build which takes its workers along does not go round for ever, only so often. Of failures the buildspec's own wish counts next, with a
+ * count of its own; then the project's policy.
  */
 export function retryRule(
   end: AttemptEnd,
@@ -80,6 +83,7 @@ export function retryRule(
     if (end.givenBack && past.GIVEN_BACK < MAX_GIVE_BACKS) return 'GIVEN_BACK';
     if (!end.givenBack && past.LOST_START < MAX_LOST_STARTS) return 'LOST_START';
   }
+  if (cause === 'FAILED' && past.ON_FAILURE < end.buildspecRetries) return 'ON_FAILURE';
   if (past.AUTO_RETRY >= (project.autoRetryLimit ?? 0)) return null;
   const { causes, exitCodes } = project.retryPolicy ?? { causes: DEFAULT_RETRY_CAUSES };
   if (!causes.includes(cause)) return null;

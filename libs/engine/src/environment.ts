@@ -28,8 +28,10 @@ export function builtInVariables(facts: BuiltInFacts): { name: string; value: st
     CODEBUILD_BATCH_BUILD_IDENTIFIER: '',
     CODEBUILD_CI: 'true',
     CODEBUILD_INITIATOR: build.initiator,
+    CODEBUILD_KMS_KEY_ID: build.settings.encryptionKey ?? '',
     CODEBUILD_LOG_PATH: build.id,
     CODEBUILD_PROJECT_ARN: `${ARN_PREFIX}:project/${build.projectName}`,
+    CODEBUILD_PROJECT_UUID: build.projectId ?? '',
     CODEBUILD_PUBLIC_BUILD_URL: '',
     CODEBUILD_SOURCE_REPO_URL: withoutCredential(build.settings.source.location),
     CODEBUILD_SOURCE_VERSION: build.sourceVersion ?? facts.resolvedSourceVersion ?? '',
@@ -37,7 +39,6 @@ export function builtInVariables(facts: BuiltInFacts): { name: string; value: st
     CODEBUILD_START_TIME: String((build.startedAt ?? build.queuedAt).getTime()),
     HOME: facts.home,
   };
-  if (build.settings.encryptionKey) variables.CODEBUILD_KMS_KEY_ID = build.settings.encryptionKey;
   if (facts.resolvedSourceVersion !== undefined)
     variables.CODEBUILD_RESOLVED_SOURCE_VERSION = facts.resolvedSourceVersion;
   for (const { identifier, dir, source, version } of facts.secondary) {

@@ -214,6 +214,36 @@ describe('a failed attempt', () => {
     expect(await builds.apply(lease, 'SUCCEED', [], new Date())).toEqual(QUEUED);
   });
 
+  it('is retried as often as its buildspec asks after what failed, whichever phase asks', async () => {
+    const { id } = await start();
+    let state = QUEUED;
+    while (state.phase === 'QUEUED') {
+      const lease = await claim();
+      await intoInstall(lease);
+      await builds.apply(lease, 'SUCCEED', [], new Date()); // INSTALL
+      await builds.apply(lease, 'SUCCEED', [], new Date());
+      await builds.apply(lease, 'FAIL', [failure(1)], new Date()); // BUILD
+      await builds.apply(lease, 'FAIL', [{ ...failure(2), retryLimit: 2 }], new Date()); // POST_BUILD
+      await builds.apply(lease, 'SUCCEED', [], new Date());
+      state = await builds.apply(lease, 'SUCCEED', [], new Date());
+    }
+    const { attempts } = await builds.get(id);
+    expect(attempts.map(({ status, retriedAs, context }) => [status, retriedAs, context?.exitCode])).toEqual([
+      ['FAILED', 'ON_FAILURE', 1],
+      ['FAILED', 'ON_FAILURE', 1],
+      ['FAILED', null, 1],
+    ]);
+  });
+
+  it('whose worker is lost behind a failure is not one that the buildspec asks for', async () => {
+    await start();
+    const lease = await claim();
+    await intoInstall(lease);
+    await builds.apply(lease, 'FAIL', [{ ...failure(1), retryLimit: 3 }], new Date());
+    await lose(lease);
+    expect(await builds.get(lease.buildId)).toMatchObject({ status: 'FAULT', attempt: 1 });
+  });
+
   it('is not retried once somebody wants it stopped', async () => {
     await start({ autoRetryLimit: 5 });
     const lease = await claim();

@@ -47,6 +47,7 @@ interface RetryRow extends Record<string, unknown> {
   handedOver: boolean;
   stopRequested: boolean;
   failure: PhaseContext | null;
+  buildspecRetries: number | null;
   past: { rule: RetryRule; count: number }[] | null;
 }
 
@@ -54,10 +55,12 @@ async function endOf(tx: Queryable, build: StandingBuild, ending: Ending): Promi
   const { rows } = await tx.query<RetryRow>(
     `SELECT settings->'autoRetryLimit' AS "autoRetryLimit", settings->'retryPolicy' AS "retryPolicy",
        handed_over AS "handedOver", stop_requested_at IS NOT NULL AS "stopRequested", failure,
+       (SELECT max((context->>'retryLimit')::int) FROM build_phase, jsonb_array_elements(contexts) context
+        WHERE build_id = $1 AND attempt = $2 AND status = 'FAILED') AS "buildspecRetries",
        (SELECT json_agg(json_build_object('rule', retried_as, 'count', count))
         FROM (SELECT retried_as, count(*) FROM build_attempt WHERE build_id = $1 GROUP BY retried_as) made) AS past
      FROM build WHERE id = $1`,
-    [build.id],
+    [build.id, build.attempt],
   );
   const row = rows[0];
   if (row === undefined) return null;
@@ -68,6 +71,7 @@ async function endOf(tx: Queryable, build: StandingBuild, ending: Ending): Promi
     handedOver: row.handedOver && ending.unstarted === null,
     givenBack: ending.unstarted === 'GIVEN_BACK',
     stopRequested: row.stopRequested,
+    buildspecRetries: row.buildspecRetries ?? 0,
   };
   const past = Object.fromEntries(RETRY_RULES.map((rule) => [rule, 0])) as Record<RetryRule, number>;
   for (const { rule, count } of row.past ?? []) past[rule] = Number(count);

@@ -9,7 +9,7 @@ import { IdempotencyStore } from './idempotency.store.js';
 import { ParametersStore } from './parameters.store.js';
 import { ProjectsStore } from './projects.store.js';
 import { MasterKey } from './seal.js';
-import { SecretsStore } from './secrets.store.js';
+import { KEPT_SECRET_VERSIONS, SecretsStore } from './secrets.store.js';
 import { TokensStore } from './tokens.store.js';
 import { UploadsStore } from './uploads.store.js';
 import { WorkersStore } from './workers.store.js';
@@ -76,8 +76,8 @@ describe.each([
 ] as const)('%s', (_, Store, missing, table) => {
   it('keeps values sealed, counts versions, lists without values', async () => {
     const store = new Store(db, new MasterKey(Buffer.alloc(32, 1)));
-    expect(await store.put('a', 'one')).toEqual({ name: 'a', version: 1 });
-    expect(await store.put('a', 'two')).toEqual({ name: 'a', version: 2 });
+    expect(await store.put('a', 'one')).toMatchObject({ name: 'a', version: 1 });
+    expect(await store.put('a', 'two')).toMatchObject({ name: 'a', version: 2 });
     await store.put('b', 'x');
     expect(await store.value('a')).toBe('two');
     const page = await store.list(undefined, 1);
@@ -88,6 +88,48 @@ describe.each([
     await expect(store.value('b')).rejects.toThrow('belong to another name');
     expect([await store.delete('a'), await store.delete('a')]).toEqual([true, false]);
     await expect(store.value('a')).rejects.toMatchObject({ code: missing });
+  });
+});
+
+describe('SecretsStore', () => {
+  const key = new MasterKey(Buffer.alloc(32, 1));
+
+  it('gives the present version, the one before it, and any by its id', async () => {
+    const store = new SecretsStore(db, key);
+    const written = [];
+    for (const value of ['one', 'two', 'three']) written.push(await store.put('a', value));
+    await store.put('b', 'other');
+    expect(await store.value('a', { stage: 'AWSCURRENT' })).toBe('three');
+    expect(await store.value('a', { stage: 'AWSPREVIOUS' })).toBe('two');
+    for (const [index, value] of ['one', 'two', 'three'].entries())
+      expect(await store.value('a', { versionId: written[index]!.versionId })).toBe(value);
+    expect((await store.list(undefined, 1)).items[0]!.versionId).toBe(written[2]!.versionId);
+    await expect(store.value('b', { stage: 'AWSPREVIOUS' })).rejects.toThrow(
+      'there is no secret named b with a version AWSPREVIOUS',
+    );
+    const foreign = { versionId: written[0]!.versionId };
+    await expect(store.value('b', foreign)).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' });
+    await expect(store.value('b', { versionId: 'no uuid' })).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' });
+    await store.delete('a');
+    await store.put('a', 'anew');
+    await expect(store.value('a', foreign)).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' });
+  });
+
+  it('loses no version when many write at once, and keeps so many', async () => {
+    const store = new SecretsStore(db, key);
+    const count = KEPT_SECRET_VERSIONS + 5;
+    const versions = await Promise.all(Array.from({ length: count }, (_, index) => store.put('a', `v${index}`)));
+    expect(versions.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    const { rows } = await db.query<{ kept: number; oldest: number }>(
+      'SELECT count(*)::int AS kept, min(version)::int AS oldest FROM secret_version',
+    );
+    expect(rows).toEqual([{ kept: KEPT_SECRET_VERSIONS, oldest: 5 }]);
+    for (const [index, { versionId }] of versions.entries()) {
+      if (versions[index]!.version < 5) continue;
+      expect(await store.value('a', { versionId })).toBe(`v${index}`);
+    }
   });
 });
 

@@ -1,5 +1,6 @@
 // What a user of a house does, over HTTP: projects, builds, logs, artifacts.
 import type { BuildView } from '../../../apps/api/src/builds/build.dto.js';
+export type { BuildView };
 import { readEvents, type ReceivedEvent, type ReceivedLine } from './read-events.js';
 import { until } from './until.js';
 

@@ -84,6 +84,9 @@ const phaseContext = z.object({
   message: z.string(),
   exitCode: z.int().optional().meta({ description: 'Of the command that failed.' }),
   faultCode: z.string().optional().meta({ description: 'Which fault of Kilnyard ended the phase.' }),
+  retryLimit: z.int().optional().meta({
+    description: 'How often the buildspec wants the build retried after this failure (`on-failure: RETRY…`).',
+  }),
 });
 
 const phaseView = z
@@ -116,7 +119,7 @@ const attemptView = z
     exitCode: z.int().nullable().meta({ description: 'Of the command that failed first.' }),
     retriedAs: z.enum(RETRY_RULES).nullable().meta({
       description:
-        'Why another attempt followed: AUTO_RETRY counts against autoRetryLimit; LOST_START (its worker was lost before user code) and GIVEN_BACK (its worker was shut down before) do not. Null: none followed.',
+        'Why another attempt followed: AUTO_RETRY counts against autoRetryLimit; LOST_START (its worker was lost before user code) and GIVEN_BACK (its worker was shut down before) do not; ON_FAILURE is what the buildspec asked for. Null: none followed.',
     }),
     workerId: z.string().nullable(),
     imageDigest: z.string().nullable(),

@@ -18,11 +18,16 @@ export const sealedValueWritten = z
   .object({ name: z.string(), version: z.int().meta({ description: 'Counts up with each new value.' }) })
   .meta({ id: 'SealedValueWritten' });
 
+const versionId = z.uuid().meta({ description: 'Of the present version, for references that name one.' });
+export const secretWritten = sealedValueWritten.extend({ versionId }).meta({ id: 'SecretWritten' });
+
 export const sealedValueEntry = z
   .object({ name: z.string(), version: z.int(), createdAt: timestamp, updatedAt: timestamp })
   .meta({ id: 'SealedValueEntry' });
 
 export const sealedValuePage = pageOf('SealedValuePage', sealedValueEntry);
+export const secretEntry = sealedValueEntry.extend({ versionId }).meta({ id: 'SecretEntry' });
+export const secretPage = pageOf('SecretPage', secretEntry);
 export const listSealedValuesQuery = z.strictObject(pageQuery);
 
 export interface SealedEntry {
@@ -43,3 +48,5 @@ export const EXAMPLE_ENTRY = {
   createdAt: '2026-01-05T09:00:00.000Z',
   updatedAt: '2026-01-05T09:00:00.000Z',
 };
+
+export const EXAMPLE_VERSION_ID = '5d1b9f5e-3c0a-4b7e-9b0f-2f4c6a8e0d12';

@@ -9,12 +9,13 @@ import { Describe } from '../docs/describe.js';
 import { SlashedName } from '../http/names.js';
 import {
   EXAMPLE_ENTRY,
+  EXAMPLE_VERSION_ID,
   listSealedValuesQuery,
   sealedValueBody,
-  sealedValuePage,
-  sealedValueWritten,
+  secretPage,
+  secretWritten,
   toSealedValueEntry,
-  type sealedValueEntry,
+  type secretEntry,
 } from '../http/sealed-value.dto.js';
 
 const NAME_PARAM = {
@@ -30,10 +31,10 @@ export class SecretsController {
   @Describe({
     summary: 'Write a secret',
     description:
-      'Makes it or gives it a new value, often JSON. A build reads it by an environment variable of type SECRETS_MANAGER or by `env.secrets-manager`, a source by `auth`; logs mask it.',
+      'Makes it or gives it a new value, often JSON; the value before is kept as AWSPREVIOUS, older ones by their version ids. A build reads it by an environment variable of type SECRETS_MANAGER or by `env.secrets-manager`, a source by `auth`; logs mask it.',
     params: NAME_PARAM,
-    answer: sealedValueWritten,
-    example: { name: 'git/example', version: 1 },
+    answer: secretWritten,
+    example: { name: 'git/example', version: 1, versionId: EXAMPLE_VERSION_ID },
     bodyExamples: {
       value: { summary: 'A value', value: { value: '{"username":"ci","password":"s3cret-example"}' } },
     },
@@ -42,7 +43,7 @@ export class SecretsController {
   write(
     @SlashedName() name: string,
     @Body({ schema: sealedValueBody }) body: z.output<typeof sealedValueBody>,
-  ): Promise<z.infer<typeof sealedValueWritten>> {
+  ): Promise<z.infer<typeof secretWritten>> {
     return this.secrets.put(name, body.value);
   }
 
@@ -50,22 +51,23 @@ export class SecretsController {
   @Describe({
     summary: 'List secrets',
     description: 'Names and versions, by cursor; never values.',
-    answer: sealedValuePage,
-    example: { items: [{ ...EXAMPLE_ENTRY, name: 'git/example' }], nextCursor: null },
+    answer: secretPage,
+    example: { items: [{ ...EXAMPLE_ENTRY, name: 'git/example', versionId: EXAMPLE_VERSION_ID }], nextCursor: null },
     errors: ['INVALID_INPUT'],
   })
   async list(
     @Query({ schema: listSealedValuesQuery }) query: z.output<typeof listSealedValuesQuery>,
-  ): Promise<Page<z.infer<typeof sealedValueEntry>>> {
+  ): Promise<Page<z.infer<typeof secretEntry>>> {
     const page = await this.secrets.list(query.cursor, query.limit);
-    return { items: page.items.map(toSealedValueEntry), nextCursor: page.nextCursor };
+    const items = page.items.map((one) => ({ ...toSealedValueEntry(one), versionId: one.versionId }));
+    return { items, nextCursor: page.nextCursor };
   }
 
   @Delete('*')
   @HttpCode(204)
   @Describe({
     summary: 'Delete a secret',
-    description: 'Builds that name it fail from then on.',
+    description: 'With all its versions. Builds that name it fail from then on.',
     params: NAME_PARAM,
     status: 204,
     errors: ['INVALID_INPUT', 'SECRET_NOT_FOUND'],

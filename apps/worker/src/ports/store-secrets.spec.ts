@@ -27,8 +27,10 @@ describe('a secret reference', () => {
   it.each([
     ['a name alone', 'db/prod', { id: 'db/prod', jsonKey: null }],
     ['a key', 'db:password', { id: 'db', jsonKey: 'password' }],
-    ['the present stage', 'db:password:AWSCURRENT', { id: 'db', jsonKey: 'password' }],
-    ['an empty key', 'db::AWSCURRENT', { id: 'db', jsonKey: null }],
+    ['the present stage', 'db:password:AWSCURRENT', { id: 'db', jsonKey: 'password', stage: 'AWSCURRENT' }],
+    ['an empty key', 'db::AWSPREVIOUS', { id: 'db', jsonKey: null, stage: 'AWSPREVIOUS' }],
+    ['a version', 'db:password::v-1', { id: 'db', jsonKey: 'password', versionId: 'v-1' }],
+    ['nothing but colons', 'db:::', { id: 'db', jsonKey: null }],
     [
       'an ARN',
       'arn:aws:secretsmanager:eu-west-1:1:secret:db-a1',
@@ -43,10 +45,12 @@ describe('a secret reference', () => {
     expect(parseSecretReference(reference)).toEqual(expected);
   });
 
-  it.each(['db:key:AWSPREVIOUS', 'db:key::some-version'])(
-    '%s is refused: only the present version is kept',
-    (reference) => {
-      expect(() => parseSecretReference(reference)).toThrow('expected its present version');
-    },
-  );
+  it.each([
+    ['db:key:STAGING', 'expected the stage AWSCURRENT or AWSPREVIOUS, got STAGING'],
+    ['db:key:AWSCURRENT:v-1', 'expected a stage or a version, not both'],
+    ['db:key:::more', 'expected <secret>[:<json-key>[:<stage>[:<version-id>]]]'],
+  ])('%s is refused', (reference, message) => {
+    expect(() => parseSecretReference(reference)).toThrow(expect.objectContaining({ code: 'CLIENT_ERROR' }));
+    expect(() => parseSecretReference(reference)).toThrow(message);
+  });
 });

@@ -2,7 +2,7 @@
 import { PhaseFailure, Refusal } from '#core/errors.js';
 import { SecretResolver } from '#engine/ports.js';
 import type { ParametersStore } from '#store/parameters.store.js';
-import type { SecretsStore } from '#store/secrets.store.js';
+import { SECRET_STAGES, type SecretsStore, type SecretStage } from '#store/secrets.store.js';
 
 export class StoreSecrets extends SecretResolver {
   constructor(
@@ -19,8 +19,10 @@ export class StoreSecrets extends SecretResolver {
   }
 
   async secret(reference: string): Promise<string> {
-    const { id, jsonKey } = parseSecretReference(reference);
-    const text = await this.orMissing(`Secret does not exist: ${id}`, () => this.secrets.value(id));
+    const { id, jsonKey, ...which } = parseSecretReference(reference);
+    const asked = which.versionId ?? which.stage;
+    const missing = `Secret does not exist: ${id}${asked === undefined ? '' : ` (version ${asked})`}`;
+    const text = await this.orMissing(missing, () => this.secrets.value(id, which));
     return jsonKey === null ? text : memberOf(text, id, jsonKey);
   }
 
@@ -34,22 +36,35 @@ export class StoreSecrets extends SecretResolver {
   }
 }
 
+export interface SecretReference {
+  id: string;
+  /** Member of a secret that is a JSON object; null for the whole text. */
+  jsonKey: string | null;
+  stage?: SecretStage;
+  versionId?: string;
+}
+
 /**
- * `<id>[:<json-key>[:<stage>[:<version>]]]`; the id may be an ARN of seven parts (codebuild-contract C3).
- * Errors: PhaseFailure CLIENT_ERROR for another stage than AWSCURRENT or a version: the built-in store keeps the newest only.
+ * `<id>[:<json-key>[:<stage>[:<version-id>]]]`; the id may be an ARN of seven parts (codebuild-contract C3).
+ * Errors: PhaseFailure CLIENT_ERROR for a stage and a version at once, a stage that there is not, and further parts.
  */
-export function parseSecretReference(reference: string): { id: string; jsonKey: string | null } {
+export function parseSecretReference(reference: string): SecretReference {
   const parts = reference.split(':');
   const idParts = reference.startsWith('arn:') ? 7 : 1;
   const id = parts.slice(0, idParts).join(':');
-  const [jsonKey = '', stage = '', version = ''] = parts.slice(idParts);
-  if ((stage !== '' && stage !== 'AWSCURRENT') || version !== '') {
-    throw new PhaseFailure(
-      'CLIENT_ERROR',
-      `The secret ${id} is asked for as ${stage || version}: expected its present version (AWSCURRENT)`,
-    );
-  }
-  return { id, jsonKey: jsonKey === '' ? null : jsonKey };
+  const [jsonKey = '', stage = '', versionId = '', ...further] = parts.slice(idParts);
+  const wrong = (expected: string): PhaseFailure =>
+    new PhaseFailure('CLIENT_ERROR', `The secret reference ${reference} is wrong: expected ${expected}`);
+  if (further.length > 0) throw wrong('<secret>[:<json-key>[:<stage>[:<version-id>]]]');
+  if (stage !== '' && versionId !== '') throw wrong('a stage or a version, not both');
+  const known = SECRET_STAGES.find((one) => one === stage);
+  if (stage !== '' && known === undefined) throw wrong(`the stage ${SECRET_STAGES.join(' or ')}, got ${stage}`);
+  return {
+    id,
+    jsonKey: jsonKey === '' ? null : jsonKey,
+    ...(known === undefined ? {} : { stage: known }),
+    ...(versionId === '' ? {} : { versionId }),
+  };
 }
 
 function memberOf(text: string, id: string, key: string): string {

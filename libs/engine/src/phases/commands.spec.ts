@@ -1,6 +1,8 @@
 // A container that ended before its script: whose doing it was decides between FAILED and FAULT.
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { compile } from '#buildspec/compile.js';
+import { parseBuildspec } from '#buildspec/parse.js';
 import type { ExitState } from '../backend/backend.js';
 import type { BuildRun } from '../build-run.js';
 import { commandPhase } from './commands.js';
@@ -24,6 +26,7 @@ async function runWith(exit: ExitState | null): Promise<BuildRun> {
   return {
     sandbox,
     script,
+    source: { plan: compile(parseBuildspec('version: 0.2').buildspec) },
     ports,
     diskExceeded: null,
     signal: new AbortController().signal,

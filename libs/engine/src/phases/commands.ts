@@ -1,8 +1,10 @@
 // INSTALL, PRE_BUILD, BUILD, POST_BUILD: the script runs them by itself; here its words become outcomes.
+import type { PlannedPhase } from '#buildspec/plan.js';
 import { Fault, PhaseFailure } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { CommandPhase, PhaseContext } from '#core/phase.js';
 import type { BuildRun } from '../build-run.js';
+import { matchesError } from './error-match.js';
 import { checkDisks } from './full-disk.js';
 import type { Finish } from './script-watch.js';
 
@@ -15,25 +17,52 @@ export interface EndedPhase {
 /** Waits for one phase of the script. Errors: Fault when the sandbox was lost; the signal's reason. */
 export async function commandPhase(run: BuildRun, phase: CommandPhase): Promise<EndedPhase> {
   const finish = await run.script!.phase(phase, run.signal);
-  if (finish === null) return { outcome: await endedEarly(run) };
+  if (finish === null) return { outcome: await endedEarly(run, phase) };
   if (finish.succeeded) return { outcome: { kind: 'succeeded' }, at: finish.at };
   await checkDisks(run);
-  if (run.diskExceeded !== null) return { outcome: await endedEarly(run) };
-  const planned = run.source!.plan.phases.find((one) => one.type === phase)!;
+  if (run.diskExceeded !== null) return { outcome: await endedEarly(run, phase) };
+  const planned = plannedPhase(run, phase);
   const action = planned.onFailure.action;
-  const outcome: PhaseOutcome = { kind: 'failed', context: commandContext(run, phase, finish) };
+  const context = commandContext(planned, finish);
+  const outcome: PhaseOutcome = { kind: 'failed', context: { ...context, ...retryOf(planned, context.message) } };
   if (action === 'ABORT' || action === 'CONTINUE') outcome.onFailure = action;
   return { outcome, at: finish.at };
 }
 
-function commandContext(run: BuildRun, phase: CommandPhase, finish: Finish & { succeeded: false }): PhaseContext {
-  const planned = run.source!.plan.phases.find((one) => one.type === phase)!;
-  const text = planned[finish.list][finish.index] ?? '';
+function plannedPhase(run: BuildRun, phase: CommandPhase): PlannedPhase {
+  return run.source!.plan.phases.find((one) => one.type === phase)!;
+}
+
+/** What the buildspec wants of a failure with this message; libs/core/src/retry.ts decides at the end of the attempt. */
+function retryOf({ onFailure }: PlannedPhase, message: string): Pick<PhaseContext, 'retryLimit'> {
+  if (onFailure.action !== 'RETRY') return {};
+  const { pattern, count } = onFailure;
+  return pattern === null || matchesError(pattern, message) === true ? { retryLimit: count } : {};
+}
+
+function commandContext(planned: PlannedPhase, finish: Finish & { succeeded: false }): PhaseContext {
+  const text = planned[finish.list]?.[finish.index] ?? ''; // a plan that an older worker kept has no runtimes
   return {
     statusCode: 'COMMAND_EXECUTION_ERROR',
-    message: `Error while executing command: ${text}. Reason: exit status ${finish.exitCode}${finish.outOfMemory ? ' (the build container ran out of memory)' : ''}`,
+    message: `Error while executing command: ${text}. Reason: ${reasonOf(planned, finish)}`,
     exitCode: finish.exitCode,
   };
+}
+
+/** In the words that the script has said in the log. */
+function reasonOf({ runAs }: PlannedPhase, { note, exitCode }: Finish & { succeeded: false }): string {
+  switch (note) {
+    case 'no-user':
+      return `run-as names the user ${runAs ?? ''}, whom this image does not have`;
+    case 'no-su':
+      return 'run-as needs the program su, which this image does not have';
+    case 'oom':
+      return `exit status ${exitCode} (the build container ran out of memory)`;
+    case null:
+      return `exit status ${exitCode}`;
+    default:
+      return note satisfies never;
+  }
 }
 
 /** A container whose events ended with it has told its exit by then. */
@@ -43,7 +72,7 @@ const EXIT_SEEN_MS = 200;
 const ENDED_FROM_OUTSIDE: ReadonlySet<number> = new Set([137, 143, 255]);
 
 /** The sandbox ended before its script did: what ended it decides. The rest of the phases cannot run. */
-async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
+async function endedEarly(run: BuildRun, phase: CommandPhase): Promise<PhaseOutcome> {
   const sandbox = run.sandbox!;
   // events that ended while the container runs on were tampered with: it is we who end it then
   const killedHere = await Promise.race([
@@ -56,7 +85,7 @@ async function endedEarly(run: BuildRun): Promise<PhaseOutcome> {
   const { memoryBytes } = sandbox.limits;
   const failed = (statusCode: string, message: string): PhaseOutcome => ({
     kind: 'failed',
-    context: { statusCode, message },
+    context: { statusCode, message, ...retryOf(plannedPhase(run, phase), message) },
     onFailure: 'ABORT',
   });
   if (run.diskExceeded !== null) return failed('BUILD_OUT_OF_DISK', run.diskExceeded);

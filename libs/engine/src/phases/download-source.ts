@@ -17,6 +17,7 @@ import { keepRecord } from '../run-record.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
 import { restoreCache } from './cache.js';
+import { planRuntimes } from './runtimes.js';
 import { watchScript } from './script-output.js';
 import { resolveVariables } from './variables.js';
 
@@ -26,7 +27,7 @@ const COMPLETE = 'Phase complete: DOWNLOAD_SOURCE State: SUCCEEDED\nPhase contex
 export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   const { log, ports, request } = run;
   const { settings } = request.build;
-  await log.say('Phase is DOWNLOAD_SOURCE');
+  await log.say('Waiting for DOWNLOAD_SOURCE\nPhase is DOWNLOAD_SOURCE');
   const primary = await fetchInto(run, settings.source, settings.sourceVersion);
   if (primary.resolvedVersion !== undefined) await ports.journal.setResolvedSource(primary.resolvedVersion);
   const secondary = [];
@@ -40,6 +41,7 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   await log.say('Processing environment variables');
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
+  await planRuntimes(run, plan, variables);
   run.source = {
     plan,
     sourceDir: primary.dir,
@@ -116,8 +118,8 @@ export async function buildspecFailure(run: BuildRun, refusal: Refusal): Promise
 
 async function sayPhases(run: BuildRun, plan: BuildPlan): Promise<void> {
   const listed = plan.phases.filter((phase) => phase.listed);
-  await run.log.say(`Phases found in YAML: ${listed.length}`);
-  for (const { type, commands } of listed) await run.log.say(` ${type}: ${commands.length} commands`);
+  const found = listed.map(({ type, commands }) => ` ${type}: ${commands.length} commands`);
+  await run.log.say(['Registering with agent', `Phases found in YAML: ${listed.length}`, ...found].join('\n'));
 }
 
 async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: string; value: string }[]): Promise<void> {
@@ -130,8 +132,9 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     carry: plan.version === '0.2',
     runAs: plan.runAs,
     variables,
-    phases: plan.phases.map(({ type, commands, finally: last, runAs, onFailure }) => ({
+    phases: plan.phases.map(({ type, runtimes, commands, finally: last, runAs, onFailure }) => ({
       type,
+      runtimes,
       commands,
       finally: last,
       runAs,

@@ -14,7 +14,7 @@ export async function provision(run: BuildRun): Promise<PhaseOutcome> {
       `privilegedMode is not allowed for the project ${request.build.projectName}; an operator can allow it with KILNYARD_PRIVILEGED_PROJECTS`,
     );
   }
-  await log.say(`Running on Kilnyard worker ${request.workerName}`);
+  await log.say(`Running on Kilnyard worker ${request.workerName}\nWaiting for agent ping`);
   const auth = await registryAuth(run);
   const image = await ports.backend.prepareImage({
     image: environment.image,

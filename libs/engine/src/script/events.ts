@@ -2,6 +2,17 @@
 // unknown one is ignored, numbers and lengths are bounded.
 import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
 
+/** In the order in which a phase runs them. */
+export const COMMAND_LISTS = ['runtimes', 'commands', 'finally'] as const;
+export type CommandList = (typeof COMMAND_LISTS)[number];
+
+/**
+ * What there is to say of a failed command beside its exit status. `oom`: the kernel killed something of the build for want of memory while
+ * it ran. `no-user`, `no-su`: it was not run, since the image does not have the user of run-as, or no program to become that user.
+ */
+export const FAILURE_NOTES = ['oom', 'no-user', 'no-su'] as const;
+export type FailureNote = (typeof FAILURE_NOTES)[number];
+
 export type ScriptEvent =
   /** User code may run from here on. */
   | { kind: 'start' }
@@ -12,11 +23,10 @@ export type ScriptEvent =
       phase: CommandPhase;
       at: Date;
       succeeded: false;
-      list: 'commands' | 'finally';
+      list: CommandList;
       index: number;
       exitCode: number;
-      /** The kernel killed something of the build for want of memory while that command ran. */
-      outOfMemory: boolean;
+      note: FailureNote | null;
     }
   | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
   /** The image lacks what the buildspec asks for. */
@@ -60,9 +70,10 @@ function finish(name: string, state: string, time: string, rest: string[]): Scri
   const at = stamp(time);
   if (!phase || !at) return null;
   if (state === 'SUCCEEDED') return { kind: 'finish', phase, at, succeeded: true };
-  const [list, index, code, why] = rest;
+  const [listed, index, code, why] = rest;
+  const list = COMMAND_LISTS.find((one) => one === listed);
   const exitCode = Number(code);
-  if (state !== 'FAILED' || (list !== 'commands' && list !== 'finally')) return null;
+  if (state !== 'FAILED' || list === undefined) return null;
   if (!Number.isInteger(exitCode) || !Number.isInteger(Number(index))) return null;
   return {
     kind: 'finish',
@@ -72,7 +83,7 @@ function finish(name: string, state: string, time: string, rest: string[]): Scri
     list,
     index: Number(index),
     exitCode,
-    outOfMemory: why === 'oom',
+    note: FAILURE_NOTES.find((note) => note === why) ?? null,
   };
 }
 

@@ -4,7 +4,7 @@
 #   T  tmpfs: the command's script and the environment that is carried from command to command
 #   SH shell of the user's commands; CARRY 1 when variables and folder are carried on (buildspec version 0.2)
 # Nothing runs before the whole script has arrived: all of it stands in one function that the last line calls.
-K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER='' K_CUT=''
+K_OK=1 K_LAST=0 K_KILLS=0 K_OWNER='' K_CUT='' K_WAS=-
 # k_now: k_t becomes "<epoch seconds>.<fraction> <YYYY/MM/DD HH:MM:SS.ffffff>". The clock is asked once in a while (a fork and a program), and
 # in between the kernel's uptime tells how far it went, to 10 ms, which the shell reads by itself. K_UP, K_AT: uptime and epoch when the
 # clock was asked, K_OF: of its day, all in hundredths; K_DAY: the day.
@@ -34,8 +34,9 @@ k_say() { k_now; printf '\036[Container] %s %s\n' "${k_t#* }" "$1"; }
 k_event() { printf '%s %s\n' "$1" "$2" >>"$K/events"; }
 
 # All output goes through a FIFO into the spool. Straight into the file, a user's `> /dev/stderr` would empty it.
+# A command that signals its process group (`kill 0`) means its own processes: the pump, which is in that group too, does not hear it.
 k_pump() {
-  cat <"$K/stdout" >>"$K/output" &
+  (trap '' HUP INT QUIT TERM USR1 USR2 ALRM && exec cat <"$K/stdout" >>"$K/output") &
   K_PUMP=$!
   exec >"$K/stdout" 2>&1 </dev/null
 }
@@ -70,12 +71,20 @@ k_end() {
   k_event end "$1"
 }
 
-# k_run TEXT USER: one command in a shell of its own. Out: K_CODE.
+# k_run TEXT USER: one command in a shell of its own. Out: K_CODE; K_NOT when it could not be run: why.
+# The text is on lines of its own, also where it ends with a backslash.
 k_run() {
-  { printf '. %s/restore.sh\n\n\n%s\n' "$T" "$1"; [ "$CARRY" = 0 ] || printf '%s' "$K_TAIL"; } >"$T/script.sh"
+  K_NOT=
+  if [ -n "$2" ]; then
+    k_can_be "$2" || return 0
+  fi
+  { printf '. %s/restore.sh\n\n\n%s\n\n' "$T" "$1"; [ "$CARRY" = 0 ] || printf '%s' "$K_TAIL"; } >"$T/script.sh"
   printf 'export CODEBUILD_LAST_EXIT=%s CODEBUILD_BUILD_SUCCEEDING=%s\n' "$K_LAST" "$K_OK" >"$T/flags.sh"
-  if [ -n "$K_USERS" ]; then
+  # a HOME that a command has set stays until another user comes
+  if [ -n "$K_USERS" ] && [ "$CARRY $2" != "1 $K_WAS" ]; then
+    K_WAS=$2
     eval "k_home=~${2:-root}"
+    [ -n "$2" ] || [ "$k_home" != '~root' ] || k_home=/root
     printf "export HOME='%s'\n" "$k_home" >>"$T/flags.sh"
   fi
   if [ -n "$2" ]; then
@@ -88,6 +97,17 @@ k_run() {
   K_CODE=$?
   K_LAST=$K_CODE
   if [ -f "$T/env.ok" ]; then mv -f "$T/env.new" "$T/env.sh"; rm -f "$T/env.ok"; fi
+}
+
+# k_can_be USER: status 0 when commands can be run as that user.
+k_can_be() {
+  eval "k_home=~$1"
+  [ "$k_home" != "~$1" ] || K_NOT=no-user
+  command -v su >/dev/null || K_NOT=no-su
+  [ -n "$K_NOT" ] || return 0
+  K_CODE=1
+  K_LAST=1
+  return 1
 }
 
 # k_oom: has the kernel killed a process of this container for want of memory since it was last asked? (control groups v2, v1)
@@ -116,11 +136,15 @@ k_command() {
   [ "$K_CODE" != 0 ] || return 0
   K_STOP=1
   K_OK=0
-  k_why="exit status $K_CODE" k_oom=
-  if k_oom; then k_why="$k_why (the build container ran out of memory)" k_oom=' oom'; fi
+  k_why="exit status $K_CODE" k_note=
+  case $K_NOT in
+    no-user) k_why="run-as names the user $3, whom this image does not have" k_note=' no-user' ;;
+    no-su) k_why="run-as needs the program su, which this image does not have" k_note=' no-su' ;;
+  esac
+  if [ -z "$K_NOT" ] && k_oom; then k_why="$k_why (the build container ran out of memory)" k_note=' oom'; fi
   k_say "Command did not exit successfully $4 $k_why"
   [ -z "$K_WHY" ] || return 0
-  K_FAILED="$1 $2 $K_CODE$k_oom"
+  K_FAILED="$1 $2 $K_CODE$k_note"
   K_WHY="Error while executing command: $4. Reason: $k_why"
 }
 

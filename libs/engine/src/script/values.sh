@@ -16,3 +16,8 @@ k_value() {
   done
   printf 'value %s %s %s\n' "$1" "$2" "$__k_out$__k_in" >>"$__k_events"
 }
+# k_exported NAME VALUE
+k_exported() {
+  if [ "${#2}" -le "$__k_most" ]; then k_value export "$1" "$2"
+  else printf 'The value of %s is longer than %s characters and is not exported\n' "$1" "$__k_most"; fi
+}

@@ -50,7 +50,7 @@ function run(shell: (typeof SHELLS)[number], over: Partial<ScriptPlan> & { phase
   if (done.stderr !== '' || done.status === null)
     throw new Error(`the runner itself failed: ${done.status} ${done.stderr}`);
   const output = readFileSync(join(folder, 'control/output'), 'utf8').replaceAll('\x1e', '');
-  const texts = over.phases.flatMap((one) => [...one.commands, ...one.finally]);
+  const texts = over.phases.flatMap((one) => [...(one.runtimes ?? []), ...one.commands, ...one.finally]);
   const shown = texts.reduce((rest, text) => rest.replaceAll(`Running command ${text}\n`, '\n'), output);
   const events = readFileSync(join(folder, 'control/events'), 'utf8').split('\n').map(readEvent);
   return {
@@ -91,6 +91,9 @@ describe.each(SHELLS)('a script under $name', (shell) => {
     ],
     ['IFS', ['IFS=,', 'A=1,2', 'set -- $A; echo $#'], '2\n'],
     ['what was set before an early exit 0', ['A=1; exit 0', 'echo "a=$A"'], 'a=1\n'],
+    ['what was set by a command that ends in a backslash', ['A=1; echo one \\', 'echo "a=$A"'], 'one\na=1\n'],
+    ['what was set by a command that ends in a comment', ['A=1 # last', 'echo "a=$A"'], 'a=1\n'],
+    ['what was set by a command that ends in &', ['A=1; true &', 'echo "a=$A"'], 'a=1\n'],
     ['what was set under a trap of the user', ['trap "echo bye" EXIT; A=1', 'echo "a=$A"'], 'bye\na=1\n'],
   ])('carries on %s', (_, commands, said) => {
     const ran = run(shell, { ...build(...commands), variables: [{ name: 'GIVEN', value: 'g' }] });
@@ -100,10 +103,53 @@ describe.each(SHELLS)('a script under $name', (shell) => {
 
   it.each([
     ['set -e', ['set -e', 'false; echo on'], 'on\n'],
+    ['aliases', ['alias say=echo', 'say hi 2>/dev/null || echo none'], 'none\n'],
+    ['traps', ['trap "echo bye" EXIT', 'echo on'], 'bye\non\n'],
+    ['set -u', ['set -u', 'echo "<$NEVER_SET>"'], '<>\n'],
+    ['set -f', ['set -f; touch one', 'echo o*'], 'one\n'],
+    ['umask', ['umask 077', 'umask'], '0022\n'],
     ['shell functions', ['f() { echo f; }', 'f 2>/dev/null || echo none'], 'none\n'],
     ['set -x, and shows none of its own work', ['set -x; true'], '+ true\n'],
   ])('does not carry on %s', (_, commands, said) => {
     expect(run(shell, build(...commands)).said).toBe(said);
+  });
+
+  it('carries on nothing from a command whose shell is killed, which has failed', () => {
+    const ran = run(shell, {
+      phases: [
+        phase('INSTALL', ['A=1', 'A=2; kill -9 $$', 'echo never'], {
+          finally: ['echo "a=$A last=$CODEBUILD_LAST_EXIT"'],
+        }),
+      ],
+    });
+    expect(ran.said).toContain('a=1 last=137\n');
+    expect(ran.said).not.toContain('never');
+    expect(ran.events.find((event) => event.kind === 'finish')).toMatchObject({ index: 1, exitCode: 137, note: null });
+  });
+
+  it('does not run a command as a user whom the image does not have, and says so', () => {
+    const ran = run(shell, { phases: [phase('INSTALL', ['id'], { runAs: 'n0-such-user', finally: ['echo last'] })] });
+    const why = 'run-as names the user n0-such-user, whom this image does not have';
+    expect(ran.output).toContain(`Command did not exit successfully id ${why}\n`);
+    expect(ran.output).toContain(
+      `Phase context status code: COMMAND_EXECUTION_ERROR Message: Error while executing command: id. Reason: ${why}\n`,
+    );
+    expect(ran.said).toBe('');
+    expect(ran.events.find((event) => event.kind === 'finish')).toMatchObject({
+      list: 'commands',
+      exitCode: 1,
+      note: 'no-user',
+    });
+  });
+
+  it('exports no value that is too long, and says so', () => {
+    const ran = run(shell, {
+      ...build('LONG=$(head -c 40000 /dev/zero | tr "\\0" x) SHORT=$(echo "$LONG" | cut -c1-30000)'),
+      exported: ['LONG', 'SHORT'],
+    });
+    const values = ran.events.filter((event) => event.kind === 'value').map(({ id, text }) => [id, text.length]);
+    expect(values).toEqual([['SHORT', 30_000]]);
+    expect(ran.said).toBe('The value of LONG is longer than 32768 characters and is not exported\n');
   });
 
   it('gives commands no input and a pipe that > /dev/stderr cannot empty', () => {
@@ -145,6 +191,21 @@ describe.each(SHELLS)('a script under $name', (shell) => {
     );
     const ran = run(shell, { phases });
     expect(ran.events.filter((event) => event.kind === 'begin').map((event) => event.phase)).toEqual(expected);
+  });
+
+  it('runs the commands of the runtimes first, whose failure skips the phase’s own but not finally', () => {
+    const phases = (runtime: string): ScriptPhase[] => [
+      phase('INSTALL', ['echo "own $V"'], { runtimes: ['V=18', runtime], finally: ['echo last'] }),
+    ];
+    expect(run(shell, { phases: phases('echo runtime') }).said).toBe('runtime\nown 18\nlast\n');
+    const ran = run(shell, { phases: phases('exit 4') });
+    expect(ran.said).toBe('last\n');
+    expect(ran.events.find((event) => event.kind === 'finish')).toMatchObject({
+      succeeded: false,
+      list: 'runtimes',
+      index: 1,
+      exitCode: 4,
+    });
   });
 
   it('tells exported variables and resolved texts at the end, unexported ones and hard ones too', () => {

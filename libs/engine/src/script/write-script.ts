@@ -11,8 +11,13 @@ const RESTORE = part('restore');
 const TAIL = part('tail');
 const VALUES = part('values');
 
+/** Characters of an exported variable's value. A longer one is not exported, which the log says. */
+export const MAX_EXPORTED_LENGTH = 32_768;
+
 export interface ScriptPhase {
   type: CommandPhase;
+  /** Run first, as root. */
+  runtimes?: readonly string[];
   commands: readonly string[];
   finally: readonly string[];
   runAs: string | null;
@@ -100,6 +105,7 @@ function phaseBlock(phase: ScriptPhase, runAs: string | null): string {
   return [
     `if [ "$K_NEXT" = ${phase.type} ]; then`,
     `k_phase_begin ${phase.type}`,
+    ...(phase.runtimes ?? []).map((text, index) => `k_command runtimes ${index} '' ${shellQuote(text)}`),
     ...run('commands'),
     'K_STOP=',
     ...run('finally'),
@@ -119,9 +125,9 @@ function values(plan: ScriptPlan): string {
   if (plan.exported.length === 0 && plan.expansions.length === 0) return '';
   const lines = [
     `__k_events=${shellQuote(`${plan.controlRoot}/events`)}`,
-    `__k_nl='\n'`,
+    `__k_nl='\n' __k_most=${MAX_EXPORTED_LENGTH}`,
     VALUES,
-    ...plan.exported.map((name) => `[ -z "\${${name}+x}" ] || k_value export ${name} "$${name}"`),
+    ...plan.exported.map((name) => `[ -z "\${${name}+x}" ] || k_exported ${name} "$${name}"`),
     ...plan.expansions.map(
       (text, index) => `(eval ${shellQuote(`__k_v=${shellExpansion(text)}`)} && k_value expand ${index} "$__k_v")`,
     ),
