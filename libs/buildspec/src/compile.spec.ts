@@ -102,7 +102,6 @@ describe('compile', () => {
   it.each([
     ['env: {git-credential-helper: yes}', /^env\.git-credential-helper: expected no \(/],
     ['proxy: {logs: yes}', /^proxy: expected no \(/],
-    ['reports: {r: {files: [a]}}', /^reports: expected none \(reports are not collected yet\), got 1$/],
     ['artifacts: {files: [a], s3-prefix: p}', /^artifacts\.s3-prefix: expected none/],
     ['phases: {build: {on-failure: RETRY}}', /^phases\.build\.on-failure: expected no RETRY/],
   ])('warns that %s has no effect', (line, message) => {

@@ -94,7 +94,7 @@ function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
 
 /** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
 function unsupported(buildspec: Buildspec): Finding[] {
-  const { env, proxy, reports, artifacts } = buildspec;
+  const { env, proxy, artifacts } = buildspec;
   const warnings: Finding[] = [];
   const warn = (field: string, expected: string, got: string) => warnings.push({ field, expected, got });
   if (env.gitCredentialHelper) {
@@ -103,7 +103,6 @@ function unsupported(buildspec: Buildspec): Finding[] {
   if (proxy.uploadArtifacts || proxy.logs) {
     warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
   }
-  if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
   if (artifacts?.s3Prefix)
     warn('artifacts.s3-prefix', 'none (artifacts are stored by build)', excerpt(artifacts.s3Prefix));
   for (const name of PHASE_NAMES) {
