@@ -12,6 +12,7 @@ import { LogsStore } from '#store/logs.store.js';
 import { ParametersStore } from '#store/parameters.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { QueueCountsStore } from '#store/queue-counts.store.js';
+import { ReportsStore } from '#store/reports.store.js';
 import { SecretsStore } from '#store/secrets.store.js';
 import { StorageUseStore } from '#store/storage-use.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
@@ -34,6 +35,8 @@ import { MetricsController } from './metrics/metrics.controller.js';
 import { ParametersController } from './parameters/parameters.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { QueueController } from './queue/queue.controller.js';
+import { ReportGroupsController } from './reports/report-groups.controller.js';
+import { ReportsController } from './reports/reports.controller.js';
 import { SecretsController } from './secrets/secrets.controller.js';
 import { StorageController } from './storage/storage.controller.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -44,6 +47,8 @@ export const CONTROLLERS = [
   BuildsController,
   LogController,
   ArtifactsController,
+  ReportsController,
+  ReportGroupsController,
   UploadsController,
   BuildspecController,
   ParametersController,
@@ -96,6 +101,7 @@ function stores(): Provider[] {
     QueueCountsStore,
     DoomedBlobsStore,
     StorageUseStore,
+    ReportsStore,
   ];
   const sealed = [ParametersStore, SecretsStore];
   return [

@@ -40,6 +40,7 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     worker: build.workerId,
     imageDigest: build.imageDigest,
     cacheUse: build.cache,
+    reportIds: build.reportIds,
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
     stopRequested: build.stopRequestedAt !== null,
     waiting,

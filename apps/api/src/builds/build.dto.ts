@@ -184,6 +184,9 @@ export const buildView = z
         saveMs: z.number(),
       })
       .nullable(),
+    reportIds: z.array(z.string()).meta({
+      description: 'Its reports, in the order in which they were made (`/v1/reports/{id}`); some may have expired.',
+    }),
     retryOf: z.string().nullable(),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),

@@ -89,6 +89,7 @@ export const EXAMPLE_BUILD_VIEW = {
   worker: null,
   imageDigest: null,
   cacheUse: null,
+  reportIds: [],
   retryOf: null,
   stopRequested: false,
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },
