@@ -1,6 +1,6 @@
 // The reader against a real thread, compiled: files that take its memory or its time take nothing else.
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import type { ReportFormat } from '#core/report.js';
+import { nothingOf, type ReportFormat } from '#core/report.js';
 import { FakeClock } from '#testing/fake-clock.js';
 import { ThreadReader, Turns, type ThreadReaderOptions } from './thread-reader.js';
 
@@ -48,11 +48,17 @@ describe('ThreadReader', () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  it('has nothing to say of no files, and needs no thread for it', async () => {
+    const reader = newReader('LCOV', { entry: new URL('./nothing-here.js', ENTRY) });
+    expect(await reader.end()).toEqual(nothingOf('LCOV'));
+  });
+
   it('gives up when the build is ended', async () => {
     const stop = new AbortController();
     const reader = newReader('JUNITXML', { signal: stop.signal });
     expect(await reader.add('a.xml', Buffer.from('<testsuite/>'))).toBeNull();
     stop.abort(new Error('stop'));
+    expect(await reader.add('b.xml', Buffer.from('<testsuite/>'))).toBe('the build was ended');
     expect(await reader.end()).toBeNull();
   });
 

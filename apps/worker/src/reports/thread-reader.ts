@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '#core/clock.js';
 import { messageOf } from '#core/errors.js';
-import type { ReportContent, ReportFormat } from '#core/report.js';
+import { nothingOf, type ReportContent, type ReportFormat } from '#core/report.js';
 import { ReportReader } from '#engine/ports.js';
 import type { ReadingLimits } from '#reports/report-reading.js';
 import type { ThreadAnswer, ThreadRequest, ThreadStart } from './report-thread.js';
@@ -53,7 +53,8 @@ export class ThreadReader extends ReportReader {
   }
 
   async end(): Promise<ReportContent | null> {
-    const answer = this.over === null ? await this.ask({ kind: 'end' }) : null;
+    if (this.thread === null && this.over === null) return nothingOf(this.options.format);
+    const answer = await this.ask({ kind: 'end' });
     await this.close();
     return answer?.kind === 'content' ? answer.content : null;
   }
@@ -69,7 +70,8 @@ export class ThreadReader extends ReportReader {
   private ask(request: ThreadRequest, transfer: ArrayBuffer[] = []): Promise<ThreadAnswer | null> {
     return this.options.turns.take(async () => {
       const { clock, signal } = this.options;
-      if (signal.aborted) return null;
+      if (signal.aborted) this.over ??= 'the build was ended';
+      if (this.over !== null) return null;
       const began = clock.now().getTime();
       try {
         return await this.answerOf(request, transfer);
