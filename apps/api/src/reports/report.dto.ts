@@ -35,12 +35,10 @@ export const groupView = z
 export const groupPage = pageOf('ReportGroupPage', groupView);
 export type GroupView = z.infer<typeof groupView>;
 
-export const updateGroupBody = z
-  .strictObject({ expiryDays: expiryDays })
-  .meta({
-    id: 'UpdateReportGroup',
-    description: 'A number counts for the reports that are there, too; null for those to come.',
-  });
+export const updateGroupBody = z.strictObject({ expiryDays: expiryDays }).meta({
+  id: 'UpdateReportGroup',
+  description: 'A number counts for the reports that are there, too; null for those to come.',
+});
 
 export const listGroupsQuery = z.strictObject({
   ...pageQuery,

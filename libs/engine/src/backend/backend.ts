@@ -114,11 +114,7 @@ export abstract class Sandbox {
    * Walks a folder (absolute path inside). Symlinks are reported, never followed, not even in `dir` itself.
    * A missing folder yields nothing. Folders to which `enters` (by path, as it is told) says no need not be walked.
    */
-  abstract files(
-    dir: string,
-    signal: AbortSignal,
-    enters?: (folder: string) => boolean,
-  ): AsyncIterable<SandboxFile>;
+  abstract files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile>;
   /** Unpacks a tar into an existing folder inside (absolute). Usable before start. */
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */
