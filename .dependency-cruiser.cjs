@@ -3,6 +3,7 @@ const MAY_USE = {
   core: [],
   buildspec: ['core'],
   engine: ['core', 'buildspec'], // buildspec is pure: docs/decisions/0009
+  reports: ['core'],
   store: ['core'],
   queue: ['core'],
   blobs: ['core'],
@@ -52,6 +53,7 @@ module.exports = {
     },
     without('core', '@nestjs|@prisma|bullmq|ioredis|dockerode|pg|fs|node:fs|child_process'),
     without('buildspec', '@nestjs|@prisma|bullmq|ioredis|dockerode|pg|fs|node:fs|child_process'),
+    without('reports', '@nestjs|@prisma|bullmq|ioredis|dockerode|pg|fs|node:fs|child_process'),
     without('engine', '@nestjs|@prisma|bullmq|ioredis|pg'),
     without('store', '@nestjs|bullmq|ioredis|dockerode'),
     {

@@ -64,6 +64,36 @@ describe('a build in a container', () => {
     expect(await artifactText(build.id, 'tmp/out/out.txt')).toBe('outside\n');
   });
 
+  it('shows its reports, from the workspace and from outside it', async () => {
+    const { client } = house;
+    const junit =
+      '<testsuite><testcase name="adds"/><testcase name="divides"><failure message="by 0"/></testcase></testsuite>';
+    const build = await client.build(
+      'reported',
+      inline(
+        {
+          build: [
+            'mkdir -p out /tmp/cov',
+            `echo '${junit}' > out/junit.xml`,
+            `printf 'SF:a.c\\nDA:1,1\\nDA:2,0\\nend_of_record\\n' > /tmp/cov/lcov.info`,
+          ],
+        },
+        {
+          reports: {
+            unit: { files: ['out/*.xml'] },
+            cover: { files: ['**/*'], 'base-directory': '/tmp/cov', 'file-format': 'LCOV' },
+          },
+        },
+      ),
+    );
+    expect(build.buildStatus).toBe('SUCCEEDED');
+    const { items } = await client.json<{ items: unknown[] }>('GET', `/v1/builds/${build.id}/reports`);
+    expect(items).toMatchObject([
+      { reportGroup: 'reported-unit', status: 'FAILED', testSummary: { total: 2, statusCounts: { FAILED: 1 } } },
+      { reportGroup: 'reported-cover', status: 'SUCCEEDED', codeCoverageSummary: { lineCoveragePercentage: 50 } },
+    ]);
+  });
+
   it('finds the cached paths of the build before, in the workspace and outside it', async () => {
     const { client } = house;
     await client.project('cached', {

@@ -13,6 +13,7 @@ import { LogsStore } from '#store/logs.store.js';
 import { ParametersStore } from '#store/parameters.store.js';
 import { ProjectsStore } from '#store/projects.store.js';
 import { QueueCountsStore } from '#store/queue-counts.store.js';
+import { ReportsStore } from '#store/reports.store.js';
 import { SecretsStore } from '#store/secrets.store.js';
 import { StorageUseStore } from '#store/storage-use.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
@@ -36,6 +37,8 @@ import { MetricsController } from './metrics/metrics.controller.js';
 import { ParametersController } from './parameters/parameters.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { QueueController } from './queue/queue.controller.js';
+import { ReportGroupsController } from './reports/report-groups.controller.js';
+import { ReportsController } from './reports/reports.controller.js';
 import { SecretsController } from './secrets/secrets.controller.js';
 import { StorageController } from './storage/storage.controller.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -47,6 +50,8 @@ export const CONTROLLERS = [
   BuildsController,
   LogController,
   ArtifactsController,
+  ReportsController,
+  ReportGroupsController,
   UploadsController,
   BuildspecController,
   ParametersController,
@@ -100,6 +105,7 @@ function stores(): Provider[] {
     DoomedBlobsStore,
     CacheEntriesStore,
     StorageUseStore,
+    ReportsStore,
   ];
   const sealed = [ParametersStore, SecretsStore];
   return [

@@ -25,6 +25,7 @@ import { Listener } from '#store/listen.js';
 import { IdempotencyStore } from '#store/idempotency.store.js';
 import { LogsStore } from '#store/logs.store.js';
 import { ParametersStore } from '#store/parameters.store.js';
+import { ReportsStore } from '#store/reports.store.js';
 import { readMasterKey } from '#store/seal.js';
 import { SecretsStore } from '#store/secrets.store.js';
 import { UploadsStore } from '#store/uploads.store.js';
@@ -43,7 +44,9 @@ import { StoreJournal } from './ports/store-journal.js';
 import { StoreLogSink } from './ports/store-log-sink.js';
 import { StoreSecrets } from './ports/store-secrets.js';
 import { whileAway } from './ports/while-away.js';
+import { WorkerReports, type ReportOptions } from './ports/worker-reports.js';
 import { WorkerSource } from './ports/worker-source.js';
+import { Turns } from './reports/thread-reader.js';
 import { Sweep } from './sweep.js';
 import { SystemClock } from './system-clock.js';
 import { WarmImages } from './warm-images.js';
@@ -84,10 +87,10 @@ export interface RunningWorker {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Errors: Fault when the database does not answer or the storage refuses us; Refusal for a wrong master key or bucket settings. `backend` stands in for Docker and `clock` for the real one in scenarios. */
+/** Errors: Fault when the database does not answer or the storage refuses us; Refusal for a wrong master key or bucket settings. `backend` stands in for Docker and `clock` for the real one in scenarios; `reportThread`: where the compiled report-thread.ts lies, for tests that are not compiled. */
 export async function startWorker(
   settings: WorkerSettings,
-  over: { backend?: Backend; logger?: Logger; clock?: Clock } = {},
+  over: { backend?: Backend; logger?: Logger; clock?: Clock; reportThread?: URL } = {},
 ): Promise<RunningWorker> {
   const id = asWorkerId(`${hostname()}-${randomBytes(4).toString('hex')}`);
   const logger = (over.logger ?? createLogger({ level: settings.logs.logLevel, name: 'worker' })).with({ worker: id });
@@ -120,6 +123,15 @@ export async function startWorker(
   const uploads = new UploadsStore(database);
   const workers = new WorkersStore(database);
   const cacheFor = cacheOfBuild({ blobs, database, budgets: cacheBudgets(settings.keep), logger });
+  const reports: ReportOptions = {
+    store: new ReportsStore(database),
+    clock,
+    thread: over.reportThread ?? new URL('./reports/report-thread.js', import.meta.url),
+    turns: new Turns(),
+    awayMs,
+    keepCases: settings.keep.keepReportCases,
+    keepDays: settings.keep.keepReportsDays,
+  };
   const source = new WorkerSource(
     new SourceFetcherService({
       mirrorsDir: join(dataDir, 'mirrors'),
@@ -169,6 +181,7 @@ export async function startWorker(
         workerMetrics.logBytes.inc(bytes);
       }),
       artifacts: new BlobArtifacts(blobs, lease, clock),
+      reports: new WorkerReports(reports, lease),
       cache: cacheFor(build),
     }),
     wake: (fleet) => queue.wake(fleet),

@@ -1,6 +1,7 @@
 // What a buildspec says, as plain JSON data: the YAML's shape with defaults filled in and nothing resolved yet.
 // Source of every key: codebuild-contract C2-C9. The plan that a worker runs is made from it in compile.ts.
 import type { CommandPhase } from '#core/phase.js';
+import type { ReportFormat } from '#core/report.js';
 
 export const PHASE_NAMES = ['install', 'pre_build', 'build', 'post_build'] as const;
 /** A phase as the YAML spells it, in the order in which they run. */
@@ -73,20 +74,6 @@ export interface BuildspecCache {
   fallbackKeys: string[];
   action: CacheAction;
 }
-
-export const REPORT_FORMATS = [
-  'JUNITXML',
-  'CUCUMBERJSON',
-  'NUNITXML',
-  'NUNIT3XML',
-  'TESTNGXML',
-  'VISUALSTUDIOTRX',
-  'CLOVERXML',
-  'COBERTURAXML',
-  'JACOCOXML',
-  'SIMPLECOV',
-] as const;
-export type ReportFormat = (typeof REPORT_FORMATS)[number];
 
 export interface BuildspecReport {
   /** Name of a report group, its ARN, or a shell variable. */

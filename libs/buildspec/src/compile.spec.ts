@@ -134,7 +134,6 @@ describe('compile', () => {
   it.each([
     ['env: {git-credential-helper: yes}', /^env\.git-credential-helper: expected no \(/],
     ['proxy: {logs: yes}', /^proxy: expected no \(/],
-    ['reports: {r: {files: [a]}}', /^reports: expected none \(reports are not collected yet\), got 1$/],
   ])('warns that %s has no effect', (line, message) => {
     expect(compile(read(line)).warnings.map(describeFinding)).toEqual([expect.stringMatching(message)]);
   });

@@ -98,7 +98,7 @@ function planArtifacts(artifact: ArtifactFiles): PlannedArtifacts {
 
 /** What CodeBuild does and this version of Kilnyard does not: said in the build's log, never ignored in silence. */
 function unsupported(buildspec: Buildspec, told: Told): Finding[] {
-  const { env, proxy, reports } = buildspec;
+  const { env, proxy } = buildspec;
   const warnings: Finding[] = [];
   const warn = (field: string, expected: string, got: string) => warnings.push(told(field, expected, got));
   if (env.gitCredentialHelper) {
@@ -107,7 +107,6 @@ function unsupported(buildspec: Buildspec, told: Told): Finding[] {
   if (proxy.uploadArtifacts || proxy.logs) {
     warn('proxy', 'no (artifacts and logs do not leave through the build)', 'yes');
   }
-  if (reports.length > 0) warn('reports', 'none (reports are not collected yet)', `${reports.length}`);
   return warnings;
 }
 

@@ -260,7 +260,7 @@ describe('files', () => {
       'cache.fallback-keys: expected at most 5 (MAX_FALLBACK_KEYS), got 6 at line 2, column 42',
     ],
     [
-      ['reports: {a: {files: x, file-format: LCOV}}'],
+      ['reports: {a: {files: x, file-format: XUNIT}}'],
       expect.stringContaining('reports.a.file-format: expected one of JUNITXML, '),
     ],
     [['reports: {a: {}}'], 'reports.a.files: expected at least one file pattern, got none at line 2, column 14'],
@@ -297,6 +297,27 @@ describe('files', () => {
         discardPaths: false,
       },
     ]);
+  });
+
+  it.each([
+    ['no file-format', '', 'JUNITXML'],
+    ['any case', 'file-format: VisualStudioTrx', 'VISUALSTUDIOTRX'],
+    ['the addition to CodeBuild’s', 'file-format: lcov', 'LCOV'],
+  ])('a report with %s', (_, line, format) => {
+    const [report] = read(
+      'reports:',
+      '  $GROUP:',
+      '    files: "**/*.xml"',
+      `    ${line}`,
+      '    discard-paths: yes',
+    ).reports;
+    expect(report).toMatchObject({ group: '$GROUP', files: ['**/*.xml'], fileFormat: format, discardPaths: true });
+  });
+
+  it('takes five report groups and no more', () => {
+    const groups = (count: number) => Array.from({ length: count }, (_, n) => `  g${n}: {files: x}`);
+    expect(read('reports:', ...groups(5)).reports).toHaveLength(5);
+    expect(refused('reports:', ...groups(6))[0]).toContain('at most 5 report groups (MAX_REPORT_GROUPS), got 6');
   });
 });
 

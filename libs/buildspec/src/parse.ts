@@ -5,8 +5,9 @@ import { checkBuildspec } from './check.js';
 import { excerpt, Findings, type Place } from './findings.js';
 import { readBatch } from './read-batch.js';
 import { readEnv } from './read-env.js';
-import { readArtifacts, readCache, readReports } from './read-files.js';
+import { readArtifacts, readCache } from './read-files.js';
 import { readPhases, readRunAs } from './read-phases.js';
+import { readReports } from './read-reports.js';
 import { Section } from './section.js';
 import { readYaml, says } from './yaml-tree.js';
 

@@ -1,6 +1,7 @@
 // What a buildspec would do, in short: for people and editors who ask before they build. No values of variables, no texts of commands.
 import type { CommandPhase } from '#core/phase.js';
-import type { Buildspec, OnFailure, ReportFormat } from './buildspec.js';
+import type { ReportFormat } from '#core/report.js';
+import type { Buildspec, OnFailure } from './buildspec.js';
 import type { BuildPlan, PlannedArtifacts, PlannedCache, PlannedPhase } from './plan.js';
 import { summarizeBatch, type BatchSummary } from './summarize-batch.js';
 

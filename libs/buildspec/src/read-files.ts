@@ -1,16 +1,7 @@
-// Reads the sections that name files: `artifacts`, `cache` and `reports` (codebuild-contract C5, C6, C7).
-import {
-  REPORT_FORMATS,
-  type ArtifactFiles,
-  type Buildspec,
-  type BuildspecArtifacts,
-  type BuildspecCache,
-  type BuildspecReport,
-  type CacheAction,
-  type ReportFormat,
-} from './buildspec.js';
+// Reads the sections that name files: `artifacts` and `cache` (codebuild-contract C5, C7). `reports` is read-reports.ts.
+import type { ArtifactFiles, Buildspec, BuildspecArtifacts, BuildspecCache, CacheAction } from './buildspec.js';
 import { excerpt } from './findings.js';
-import { MAX_FALLBACK_KEYS, MAX_GLOB_LENGTH, MAX_GLOBS, MAX_REPORT_GROUPS } from './limits.js';
+import { MAX_FALLBACK_KEYS, MAX_GLOB_LENGTH, MAX_GLOBS } from './limits.js';
 import type { Section } from './section.js';
 
 const ARTIFACT_KEYS = [
@@ -90,38 +81,4 @@ function readAction(section: Section): CacheAction {
   if (action === 'restore' || action === 'save') return action;
   section.refuse('action', 'restore or save', excerpt(text));
   return 'both';
-}
-
-/** Out: the report groups in their order. */
-export function readReports(top: Section): BuildspecReport[] {
-  const section = top.section('reports');
-  const groups = section?.keys ?? [];
-  if (groups.length > MAX_REPORT_GROUPS) {
-    top.refuse('reports', `at most ${MAX_REPORT_GROUPS} report groups (MAX_REPORT_GROUPS)`, `${groups.length}`);
-  }
-  return groups.flatMap((group) => {
-    const report = section?.section(group);
-    return report ? [readReport(group, report)] : [];
-  });
-}
-
-function readReport(group: string, report: Section): BuildspecReport {
-  report.warnUnknown(['files', 'file-format', 'base-directory', 'discard-paths']);
-  const files = report.list('files');
-  if (files.length === 0) report.refuse('files', 'at least one file pattern', 'none');
-  return {
-    group,
-    files,
-    fileFormat: readFormat(report),
-    baseDirectory: report.text('base-directory'),
-    discardPaths: report.flag('discard-paths'),
-  };
-}
-
-function readFormat(report: Section): ReportFormat {
-  const text = report.text('file-format');
-  if (text === null) return 'JUNITXML';
-  const format = REPORT_FORMATS.find((known) => known === text.toUpperCase());
-  if (format === undefined) report.refuse('file-format', `one of ${REPORT_FORMATS.join(', ')}`, excerpt(text));
-  return format ?? 'JUNITXML';
 }

@@ -318,6 +318,17 @@ export const SECTIONS = {
       default: '0',
       about: 'Builds of a project whose artifacts are kept, the newest that have some; 0: any number.',
     },
+    KEEP_REPORTS_DAYS: {
+      schema: whole(0, 36_500),
+      default: '30',
+      about:
+        'Days that a report is kept, never longer than its build; 0: as long as that. A report group may say otherwise.',
+    },
+    KEEP_REPORT_CASES: {
+      schema: whole(0, 20_000),
+      default: '1000',
+      about: 'Test cases of a report that are kept, those that failed first; all are counted.',
+    },
     LOG_ARCHIVE_AFTER_DAYS: {
       schema: whole(0, 36_500),
       default: '7',

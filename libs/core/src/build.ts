@@ -105,6 +105,8 @@ export interface Build {
   logExpiredAt: Date | null;
   /** The logs of all attempts were moved from the database into the blob store; no reader needs to know. */
   logArchived: boolean;
+  /** Reports of the present attempt, in the order in which they were made; those that have expired too. */
+  reportIds: string[];
   /** The build that this one retries. */
   retryOf: BuildId | null;
   /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */

@@ -42,3 +42,12 @@ export function parseBuildId(text: string): { projectName: string; id: BuildId }
   }
   return { projectName: text.slice(0, at), id: asBuildId(uuid) };
 }
+
+/** Reads the id of something that is known by its uuid alone, such as a report. Errors: Refusal INVALID_INPUT. */
+export function parseUuid(text: string): string {
+  const uuid = text.toLowerCase();
+  if (UUID.test(uuid)) return uuid;
+  throw new Refusal('INVALID_INPUT', `not an id: ${text.slice(0, 200)}`, {
+    findings: [{ field: 'id', expected: 'a uuid', got: text.slice(0, 200) }],
+  });
+}

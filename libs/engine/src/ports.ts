@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { LogChunk, LogSeal, LogStream, StoredLog } from '#core/log-line.js';
 import type { FinalStatus, PhaseContext, PhaseType } from '#core/phase.js';
 import type { ProjectSettings, ProjectSource } from '#core/project.js';
+import type { NewReport, ReportContent, ReportFormat } from '#core/report.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
 import type { Clock } from '#core/clock.js';
 import type { Backend, SandboxFile } from './backend/backend.js';
@@ -165,6 +166,33 @@ export abstract class CacheStore {
   }): Promise<{ sizeBytes: number; saved: 'saved' | 'exists' | 'purged' }>;
 }
 
+/** Reads the files of one report, apart from the worker: they were made by strangers. */
+export abstract class ReportReader {
+  /**
+   * Reads one file; `bytes` are the reader's from then on. One call at a time.
+   * Out: null, or why it is not taken: broken, too large, too slow. The next may follow all the same.
+   */
+  abstract add(name: string, bytes: Buffer): Promise<string | null>;
+  /** What the files that were taken hold; null when it was lost with a file that was more than the reader could bear. Closes it. */
+  abstract end(): Promise<ReportContent | null>;
+  /** Lets go of it; may be called twice and after end. */
+  abstract close(): Promise<void>;
+}
+
+export abstract class ReportStore {
+  /** Auto-discovery: may a file of this path hold a report? Others are not opened. */
+  abstract mayBeReport(path: string): boolean;
+  /** The format that a file seems to have; null for none. */
+  abstract guessFormat(path: string, bytes: Buffer): ReportFormat | null;
+  /** Opens the reading of one report. */
+  abstract read(format: ReportFormat, signal: AbortSignal): ReportReader;
+  /**
+   * Stores a report of the build's present attempt; a second one of the same group takes the first one's place.
+   * Errors: Refusal for a group that cannot take it; Fault LEASE_LOST, DATABASE_UNAVAILABLE.
+   */
+  abstract save(report: NewReport): Promise<void>;
+}
+
 /** What the worker hears of a build while it runs: for metrics and its own diagnostics. */
 export interface RunObserver {
   phaseEnded?(phase: PhaseType, status: FinalStatus, ms: number): void;
@@ -182,6 +210,8 @@ export interface RunPorts {
   artifacts: ArtifactStore;
   /** Null where the project's builds keep no cache. */
   cache: CacheStore | null;
+  /** Absent where no reports are kept. */
+  reports?: ReportStore;
   clock: Clock;
   observer: RunObserver;
 }

@@ -46,6 +46,7 @@ export type BuildRow = Pick<
   | 'requeuedAt'
   | 'logExpiredAt'
   | 'logArchived'
+  | 'reportIds'
 > & { logLineCount: bigint | string | null; logByteCount: bigint | string | null; phases: PhaseRow[] };
 
 export type PhaseRow = Pick<BuildPhase, 'attempt' | 'phaseType' | 'status' | 'startedAt' | 'endedAt' | 'contexts'>;
@@ -89,6 +90,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     logSeal: toSeal(row),
     logExpiredAt: row.logExpiredAt,
     logArchived: row.logArchived,
+    reportIds: row.reportIds,
     retryOf: row.retryOf === null ? null : asBuildId(row.retryOf),
     version: row.version,
   };

@@ -54,7 +54,7 @@ export async function claimNext(db: Database, request: ClaimRequest): Promise<Cl
 }
 
 /** What an earlier attempt left in the row; build_attempt has kept of it what is to be kept. */
-const FORGET_EARLIER = `failure = NULL, handed_over = false, image_digest = NULL, exported_variables = '[]', cache = NULL,
+const FORGET_EARLIER = `failure = NULL, handed_over = false, image_digest = NULL, exported_variables = '[]', cache = NULL, report_ids = '{}',
        log_line_count = NULL, log_byte_count = NULL, log_sha256 = NULL, log_cut = false`;
 
 /** Out: null when the build waits no longer. */

@@ -37,6 +37,7 @@ const COLUMNS: Record<Exclude<keyof BuildRow, 'phases'>, string> = {
   requeuedAt: 'requeued_at',
   logExpiredAt: 'log_expired_at',
   logArchived: 'log_archived',
+  reportIds: 'report_ids',
 };
 
 const FIND = `

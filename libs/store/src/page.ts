@@ -42,6 +42,13 @@ export function cursorId(text: string, cursor: string): string {
   return text;
 }
 
+/** Reads a cursor part that is a number. Errors: as readCursor. */
+export function cursorNumber(text: string, cursor: string): number {
+  const number = Number(text);
+  if (text.trim() === '' || !Number.isFinite(number)) throw badCursor(cursor);
+  return number;
+}
+
 function badCursor(cursor: string): Refusal {
   const got = cursor.slice(0, 100);
   return new Refusal('INVALID_INPUT', 'cursor: expected the nextCursor of an earlier page', {

@@ -23,6 +23,9 @@ import { until } from './until.js';
 /** A scenario waits for conditions; only what hangs gets here. */
 jest.setTimeout(120_000);
 
+/** Threads run what is compiled. */
+const REPORT_THREAD = new URL('../../../dist/apps/worker/src/reports/report-thread.js', import.meta.url);
+
 export interface HouseOptions {
   /** `docker`: the engine of KILNYARD_TEST_DOCKER_SOCKET. */
   backend?: 'fake' | 'docker';
@@ -95,7 +98,12 @@ export class House {
   async addWorker(own: Record<string, string> = {}): Promise<RunningWorker> {
     const settings = readSettings({ ...this.env, ...own }, ...WORKER_SECTIONS);
     const backend = this.backend === 'fake' ? this.fake : null;
-    const over = { logger: SILENT, clock: this.clock, ...(backend === null ? {} : { backend }) };
+    const over = {
+      logger: SILENT,
+      clock: this.clock,
+      reportThread: REPORT_THREAD,
+      ...(backend === null ? {} : { backend }),
+    };
     const running = await startWorker(settings, over);
     this.workers.push({ running, backend });
     return running;

@@ -47,6 +47,7 @@ export function toBuildView(build: Build, waiting: Waiting | null, artifacts: re
     imageDigest: build.imageDigest,
     cacheUse: build.cache,
     cacheScope: build.cacheScope,
+    reportIds: build.reportIds,
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
     stopRequested: build.stopRequestedAt !== null,
     waiting,

@@ -201,6 +201,9 @@ export const buildView = z
     cacheScope: z.string().nullable().meta({
       description: 'Null: a trusted build. Else it reads the cache of trusted builds and writes only under this name.',
     }),
+    reportIds: z.array(z.string()).meta({
+      description: 'Its reports, in the order in which they were made (`/v1/reports/{id}`); some may have expired.',
+    }),
     retryOf: z.string().nullable(),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { COMMAND_PHASES } from '#core/phase.js';
 import { BATCH_KINDS } from '#buildspec/summarize-batch.js';
-import { REPORT_FORMATS } from '#buildspec/buildspec.js';
+import { REPORT_FORMATS } from '#core/report.js';
 
 const artifactShape = {
   files: z.array(z.string()),

@@ -95,6 +95,7 @@ export const EXAMPLE_BUILD_VIEW = {
   imageDigest: null,
   cacheUse: null,
   cacheScope: null,
+  reportIds: [],
   retryOf: null,
   stopRequested: false,
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },

@@ -108,6 +108,10 @@ function rowOfRefusal(code: RefusalCode): Row {
       return { status: 404, title: 'No such attempt' };
     case 'ARTIFACT_NOT_FOUND':
       return { status: 404, title: 'No such artifact' };
+    case 'REPORT_GROUP_NOT_FOUND':
+      return { status: 404, title: 'No such report group' };
+    case 'REPORT_NOT_FOUND':
+      return { status: 404, title: 'No such report' };
     case 'PARAMETER_NOT_FOUND':
       return { status: 404, title: 'No such parameter' };
     case 'SECRET_NOT_FOUND':

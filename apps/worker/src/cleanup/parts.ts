@@ -33,6 +33,7 @@ export function sharedParts(options: {
       },
     },
     { name: 'artifacts', run: (now, signal) => retention.expireArtifacts(now, signal) },
+    { name: 'reports', run: (now, signal) => retention.expireReports(now, signal) },
     { name: 'builds', run: (now, signal) => retention.expireBuilds(now, signal) },
     { name: 'caches', run: () => retention.evictCaches(caches) },
     { name: 'uploads', run: () => retention.expireUploads(uploadDays) },

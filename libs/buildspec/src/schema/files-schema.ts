@@ -1,5 +1,5 @@
 // `artifacts`, `cache` and `reports` in the buildspec's schema.
-import { REPORT_FORMATS } from '../buildspec.js';
+import { REPORT_FORMATS } from '#core/report.js';
 import { MAX_FALLBACK_KEYS, MAX_GLOB_LENGTH, MAX_GLOBS, MAX_REPORT_GROUPS } from '../limits.js';
 import { flag, NOT_EMPTY, section, text, texts, word, type JsonSchema } from './values.js';
 

@@ -128,9 +128,9 @@ export abstract class Sandbox {
   abstract diskUsage(): Promise<number>;
   /**
    * Walks a folder (absolute path inside). Symlinks are reported, never followed, not even in `dir` itself.
-   * A missing folder yields nothing.
+   * A missing folder yields nothing. Folders to which `enters` (by path, as it is told) says no need not be walked.
    */
-  abstract files(dir: string, signal: AbortSignal): AsyncIterable<SandboxFile>;
+  abstract files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile>;
   /**
    * What one path of the workspace (absolute, inside) is, or null when nothing is there, or when a part of the way is no real folder.
    * A symlink is reported, not followed.

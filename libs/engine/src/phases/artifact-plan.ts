@@ -1,5 +1,6 @@
 // Which texts of a plan's artifacts hold shell variables, and what they are once the script has told their values. Pure.
 import type { BuildPlan, PlannedArtifacts } from '#buildspec/plan.js';
+import { reportTexts } from './report-plan.js';
 
 /** An artifact of the buildspec with its variables filled in. */
 export interface WantedArtifact {
@@ -17,9 +18,13 @@ export interface WantedArtifact {
   s3Prefix: string | null;
 }
 
-/** The texts in a fixed order: wantedArtifacts and cachePaths read the values back in the same one. */
+/** The texts in a fixed order, those of reports last: wantedArtifacts, cachePaths and wantedReports read the values back in the same one. */
 export function expansionTexts(plan: BuildPlan): string[] {
-  return [...artifactsOf(plan).flatMap(({ artifact }) => textsOf(artifact)), ...(plan.cache?.paths ?? [])];
+  return [
+    ...artifactsOf(plan).flatMap(({ artifact }) => textsOf(artifact)),
+    ...(plan.cache?.paths ?? []),
+    ...reportTexts(plan),
+  ];
 }
 
 /** `values` by index of expansionTexts; a text that the shell could not resolve stays as it is written. */

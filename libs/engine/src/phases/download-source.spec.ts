@@ -45,6 +45,7 @@ const build: Build = {
   logSeal: null,
   logExpiredAt: null,
   logArchived: false,
+  reportIds: [],
   retryOf: null,
   version: 1,
 };

@@ -1,14 +1,15 @@
 // UPLOAD_ARTIFACTS: the container has ended; what the buildspec names is stored, then the cache.
 import { posix } from 'node:path';
-import { compileGlobs } from '#buildspec/globs.js';
 import { artifactPlace } from '#core/artifact-place.js';
 import { PhaseFailure } from '#core/errors.js';
 import type { PhaseOutcome } from '#core/outcome.js';
 import type { ProjectArtifacts } from '#core/project.js';
 import type { BuildRun } from '../build-run.js';
 import { wantedArtifacts, type WantedArtifact } from './artifact-plan.js';
+import { baseFolders } from './base-folders.js';
 import { saveCache } from './cache.js';
 import { linkTarget } from './link-target.js';
+import { collectReports } from './reports.js';
 import { findFiles, type FoundFile } from './find-files.js';
 
 /** Errors: PhaseFailure CLIENT_ERROR when nothing matched; what sandbox and store throw. */
@@ -16,6 +17,8 @@ export async function uploadArtifacts(run: BuildRun, succeeding: boolean): Promi
   const { log, request } = run;
   await log.say('Phase is UPLOAD_ARTIFACTS');
   await tellExported(run);
+  // first, so that a build whose artifacts are missing has them all the same
+  await collectReports(run);
   const { artifacts, secondaryArtifacts } = request.build.settings;
   for (const wanted of wantedArtifacts(run.source!.plan, run.script!.expanded)) {
     const target =
@@ -133,20 +136,6 @@ function staysInside({ name, file }: FoundFile): boolean {
   const down = target.replace(/^(\.{0,2}\/)*/, '');
   if (posix.isAbsolute(target) || down.split('/').slice(1).includes('..')) return false;
   return !/^\.\.(\/|$)/.test(posix.join(posix.dirname(name), target));
-}
-
-/** The base directory, or the folders that it matches when it is a pattern (codebuild-contract C5). */
-async function baseFolders(run: BuildRun, baseDirectory: string): Promise<string[]> {
-  const base = posix.resolve(run.source!.sourceDir, baseDirectory);
-  if (!/[*?[]/.test(baseDirectory)) return [base];
-  const parent = posix.dirname(base);
-  const matches = compileGlobs([posix.basename(base)]);
-  const folders: string[] = [];
-  for await (const file of run.sandbox!.files(parent, run.signal)) {
-    if (file.type === 'directory' && !file.path.includes('/') && matches(file.path))
-      folders.push(posix.join(parent, file.path));
-  }
-  return folders;
 }
 
 /** Safe as a relative path: no leading slash, no `..`, no control characters. */

@@ -7,6 +7,7 @@ import { expireArchivedLogs } from './expire-archived-logs.js';
 import { expireArtifacts } from './expire-artifacts.js';
 import { expireBuilds } from './expire-builds.js';
 import { LogExpiry } from './expire-logs.js';
+import { expireReports } from './expire-reports.js';
 import { expireUploads, forgetTokens, forgetWorkers } from './old-rows.js';
 import { withoutRow } from './orphan-blobs.js';
 import type { Taken } from './pace.js';
@@ -68,6 +69,10 @@ export class RetentionStore {
 
   async expireArtifacts(now: Date, signal: AbortSignal): Promise<Taken> {
     return expireArtifacts(this.db, await this.policies(), now, signal);
+  }
+
+  expireReports(now: Date, signal: AbortSignal): Promise<Taken> {
+    return expireReports(this.db, now, signal);
   }
 
   async expireBuilds(now: Date, signal: AbortSignal): Promise<Taken> {

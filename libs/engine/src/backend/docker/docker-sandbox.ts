@@ -155,11 +155,13 @@ export class DockerSandbox extends Sandbox {
     return workspace + layer;
   }
 
-  async *files(dir: string, signal: AbortSignal): AsyncGenerator<SandboxFile> {
+  async *files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncGenerator<SandboxFile> {
     const path = posix.normalize(dir);
     const inside = posix.relative(BUILD_ROOT, path);
     const ours = this.workspaceOurs && !inside.startsWith('..') && !posix.isAbsolute(inside);
-    const found = ours ? walkWorkspace(this.files_.workspace, inside) : archiveFiles(this.container, path, signal);
+    const found = ours
+      ? walkWorkspace(this.files_.workspace, inside, enters)
+      : archiveFiles(this.container, path, signal);
     for await (const file of found) {
       signal.throwIfAborted();
       yield file;

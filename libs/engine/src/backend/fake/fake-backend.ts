@@ -229,11 +229,11 @@ class FakeSandbox extends Sandbox {
     return bytes;
   }
 
-  files(dir: string): AsyncIterable<SandboxFile> {
+  files(dir: string, _signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile> {
     const inside = dir.startsWith(this.buildRoot) ? dir.slice(this.buildRoot.length) : null;
     return inside === null
-      ? walkWorkspace(join(this.files_.dir, 'outside'), dir)
-      : walkWorkspace(this.files_.workspace, inside);
+      ? walkWorkspace(join(this.files_.dir, 'outside'), dir, enters)
+      : walkWorkspace(this.files_.workspace, inside, enters);
   }
 
   async entry(path: string): Promise<SandboxFile | null> {

@@ -11,9 +11,13 @@ const MAX_DEPTH = 200;
 /**
  * Everything below `root/dir`, folders before what is in them, names in byte order.
  * In: `dir` relative to root, `/`-separated. Out: paths relative to `root/dir`. Nothing when a part of it is missing, a file
- * or a symlink. Errors: the file system's own.
+ * or a symlink. A folder that `enters` says no to is told, and what is in it is not. Errors: the file system's own.
  */
-export async function* walkWorkspace(root: string, dir: string): AsyncGenerator<SandboxFile> {
+export async function* walkWorkspace(
+  root: string,
+  dir: string,
+  enters: (folder: string) => boolean = () => true,
+): AsyncGenerator<SandboxFile> {
   let path = await realpath(root).catch(absent);
   if (path === null) return;
   for (const part of dir.split('/').filter((name) => name !== '' && name !== '.')) {
@@ -22,7 +26,7 @@ export async function* walkWorkspace(root: string, dir: string): AsyncGenerator<
     if (!(await isFolder(path))) return;
   }
   if (!(await isFolder(path))) return;
-  yield* walk(path, '', 0);
+  yield* walk(path, '', 0, enters);
 }
 
 /** As Sandbox.entry: `path` relative to root. */
@@ -40,7 +44,12 @@ export async function entryOfWorkspace(root: string, path: string): Promise<Sand
   return stats === null ? null : describe(join(folder, name), name, stats);
 }
 
-async function* walk(folder: string, prefix: string, depth: number): AsyncGenerator<SandboxFile> {
+async function* walk(
+  folder: string,
+  prefix: string,
+  depth: number,
+  enters: (folder: string) => boolean,
+): AsyncGenerator<SandboxFile> {
   if (depth > MAX_DEPTH) return;
   const names = (await readdir(folder)).sort((a, b) => (a < b ? -1 : 1));
   for (const name of names) {
@@ -50,7 +59,7 @@ async function* walk(folder: string, prefix: string, depth: number): AsyncGenera
     const file = await describe(path, prefix + name, stats);
     if (file === null) continue;
     yield file;
-    if (file.type === 'directory') yield* walk(path, `${prefix}${name}/`, depth + 1);
+    if (file.type === 'directory' && enters(file.path)) yield* walk(path, `${prefix}${name}/`, depth + 1, enters);
   }
 }
 
