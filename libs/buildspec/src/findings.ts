@@ -42,6 +42,12 @@ export class Findings {
     this.error(field, `${label}[${index}] to be of string type`, got, place);
   }
 
+  /** Takes over what another has gathered; its errors become warnings where they refuse nothing here. */
+  take(other: Findings, refused: boolean): void {
+    (refused ? this.errors : this.warned).push(...other.errors);
+    this.warned.push(...other.warned);
+  }
+
   /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
   get warnings(): Finding[] {
     return capped(inOrder(this.warned));

@@ -17,8 +17,12 @@ const TOP_KEYS = ['version', 'run-as', 'env', 'proxy', 'batch', 'phases', 'repor
  * In: its text, of any size. Out: the buildspec as plain JSON data, and warnings (unknown keys among them) in the order of the text.
  * Errors: Refusal BUILDSPEC_INVALID with every finding, each with field, expectation, what came, and 1-based line and column. Nothing else.
  * Syntax errors are told alone: what a broken text means is not guessed at.
+ * `reading`: what is wrong with `batch` is an error for a batch, and a warning for a build, which does not use it.
  */
-export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: Finding[] } {
+export function parseBuildspec(
+  text: string,
+  reading: 'build' | 'batch' = 'build',
+): { buildspec: Buildspec; warnings: Finding[] } {
   const findings = new Findings();
   const root = readYaml(text, findings);
   if (root.kind !== 'map') {
@@ -27,6 +31,7 @@ export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: 
   const top = new Section('', root, findings);
   const version = readVersion(top);
   top.warnUnknown(version === '0.1' ? [...TOP_KEYS, 'environment_variables'] : TOP_KEYS);
+  const ofBatch = new Findings();
   const buildspec: Buildspec = {
     version,
     runAs: readRunAs(top),
@@ -36,8 +41,9 @@ export function parseBuildspec(text: string): { buildspec: Buildspec; warnings: 
     artifacts: readArtifacts(top, version),
     cache: readCache(top),
     reports: readReports(top),
-    batch: readBatch(top),
+    batch: readBatch(top.toldTo(ofBatch), ofBatch),
   };
+  findings.take(ofBatch, reading === 'batch');
   checkBuildspec(buildspec, findings);
   findings.refuse();
   return { buildspec, warnings: findings.warnings };
