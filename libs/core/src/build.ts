@@ -1,5 +1,5 @@
 // A build: one run of a project's buildspec, with its own copy of the settings, its phases and its outcome.
-import type { BuildId, ProjectId, WorkerId } from './ids.js';
+import type { BatchId, BuildId, ProjectId, WorkerId } from './ids.js';
 import type { BuildStatus, Phase, PhaseContext, PhaseType } from './phase.js';
 import type { EnvironmentVariable, ProjectSettings } from './project.js';
 import type { LogSeal } from './log-line.js';
@@ -95,6 +95,8 @@ export interface Build {
   logArchived: boolean;
   /** The build that this one retries. */
   retryOf: BuildId | null;
+  /** The batch that it is a part of, and its name there. */
+  batch: { id: BatchId; identifier: string } | null;
   /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */
   version: number;
 }

@@ -1,6 +1,6 @@
 // The one place where a row of `build` (and its phases, its artifacts) becomes core's Build: dates, bigints, JSON.
 import type { Artifact, Attempt, Build, CacheUse, ExportedVariable } from '#core/build.js';
-import { asBuildId, asProjectId, asWorkerId, type WorkerId } from '#core/ids.js';
+import { asBatchId, asBuildId, asProjectId, asWorkerId, type WorkerId } from '#core/ids.js';
 import type { LogSeal } from '#core/log-line.js';
 import {
   isFinal,
@@ -45,6 +45,8 @@ export type BuildRow = Pick<
   | 'requeuedAt'
   | 'logExpiredAt'
   | 'logArchived'
+  | 'batchId'
+  | 'batchIdentifier'
 > & { logLineCount: bigint | string | null; logByteCount: bigint | string | null; phases: PhaseRow[] };
 
 export type PhaseRow = Pick<BuildPhase, 'attempt' | 'phaseType' | 'status' | 'startedAt' | 'endedAt' | 'contexts'>;
@@ -85,6 +87,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     logExpiredAt: row.logExpiredAt,
     logArchived: row.logArchived,
     retryOf: row.retryOf === null ? null : asBuildId(row.retryOf),
+    batch: row.batchId === null ? null : { id: asBatchId(row.batchId), identifier: row.batchIdentifier ?? '' },
     version: row.version,
   };
 }

@@ -36,6 +36,8 @@ const COLUMNS: Record<Exclude<keyof BuildRow, 'phases'>, string> = {
   requeuedAt: 'requeued_at',
   logExpiredAt: 'log_expired_at',
   logArchived: 'log_archived',
+  batchId: 'batch_id',
+  batchIdentifier: 'batch_identifier',
 };
 
 const FIND = `

@@ -44,6 +44,7 @@ const build: Build = {
   logSeal: null,
   logExpiredAt: null,
   logArchived: false,
+  batch: null,
   retryOf: null,
   version: 1,
 };
