@@ -3,6 +3,7 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { Blobs } from '#blobs/blobs.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
+import { BatchesStore } from '#store/batch/batches.store.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { DoomedBlobsStore } from '#store/doomed-blobs.store.js';
@@ -18,6 +19,9 @@ import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
 import { BlobRemoval } from './artifacts/blob-removal.js';
+import { BatchArtifactsController } from './batches/batch-artifacts.controller.js';
+import { BatchesController } from './batches/batches.controller.js';
+import { StartBatch } from './batches/start-batch.js';
 import { BuildsController } from './builds/builds.controller.js';
 import { StartBuild } from './builds/start-build.js';
 import { BuildspecController } from './buildspec/buildspec.controller.js';
@@ -42,6 +46,8 @@ import { WorkersController } from './workers/workers.controller.js';
 export const CONTROLLERS = [
   ProjectsController,
   BuildsController,
+  BatchesController,
+  BatchArtifactsController,
   LogController,
   ArtifactsController,
   UploadsController,
@@ -90,6 +96,7 @@ function stores(): Provider[] {
   const plain = [
     ProjectsStore,
     BuildsStore,
+    BatchesStore,
     IdempotencyStore,
     WorkersStore,
     UploadsStore,
@@ -120,6 +127,7 @@ function stores(): Provider[] {
 function own(): Provider[] {
   return [
     StartBuild,
+    StartBatch,
     BlobRemoval,
     IdempotencyInterceptor,
     {

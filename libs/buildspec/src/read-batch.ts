@@ -1,5 +1,6 @@
 // Reads `batch` (codebuild-contract C9) and writes each kind out as its tasks. A plain build does not use it: there what is wrong with it is
 // told as a warning (parse.ts decides), while a batch refuses it.
+import { SPEC_GROUP } from '#core/batch.js';
 import { BATCH_KINDS, type BatchKind, type BatchSpec, type BatchTask, type BatchTaskEnv } from './batch-spec.js';
 import { checkGraph } from './check-graph.js';
 import { isVariableName } from './check.js';
@@ -10,8 +11,6 @@ import { Section } from './section.js';
 import { says } from './yaml-tree.js';
 
 const IDENTIFIER = /^[A-Za-z0-9_]{1,128}$/;
-/** The first group of every batch on CodeBuild: the build that reads the batch's buildspec. */
-export const SPEC_IDENTIFIER = 'DOWNLOAD_SOURCE';
 const TASK_KEYS = ['identifier', 'buildspec', 'debug-session', 'ignore-failure', 'env'];
 export const TASK_ENV_KEYS = ['compute-type', 'fleet', 'image', 'privileged-mode', 'type', 'variables'];
 
@@ -93,8 +92,8 @@ function checkIdentifiers(read: { task: BatchTask; section: Section }[]): boolea
     const { identifier } = task;
     if (!IDENTIFIER.test(identifier)) {
       section.refuse('identifier', 'letters, digits and _, at most 128', excerpt(identifier) || 'nothing');
-    } else if (identifier === SPEC_IDENTIFIER) {
-      section.refuse('identifier', `another name than ${SPEC_IDENTIFIER}, which is the batch's own`, identifier);
+    } else if (identifier === SPEC_GROUP) {
+      section.refuse('identifier', `another name than ${SPEC_GROUP}, which is the batch's own`, identifier);
     } else if (seen.has(identifier)) {
       section.refuse('identifier', 'an identifier only once', identifier);
     }

@@ -41,6 +41,10 @@ export function toBuildView(build: Build, waiting: Waiting | null): BuildView {
     imageDigest: build.imageDigest,
     cacheUse: build.cache,
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
+    batch:
+      build.batch === null
+        ? null
+        : { id: publicBuildId(build.projectName, build.batch.id), identifier: build.batch.identifier },
     stopRequested: build.stopRequestedAt !== null,
     waiting,
     log: {

@@ -113,6 +113,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     setImage: unused,
     setExportedVariables: unused,
     setCache: unused,
+    setBatchPlan: unused,
     addArtifact: unused,
   };
   return {

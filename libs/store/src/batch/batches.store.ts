@@ -7,7 +7,7 @@ import { deleteBuild } from '../delete-builds.js';
 import type { Page } from '../page.js';
 import { createBatch, type NewBatch } from './create-batch.js';
 import { batchNotFound, expireBatches, mendBatches, stopBatch } from './end-batch.js';
-import { getBatch, listBatches, type BatchListRequest } from './read-batch.js';
+import { batchArtifacts, getBatch, listBatches, type BatchListRequest, type TaskArtifact } from './read-batch.js';
 import { retryBatch } from './retry-batch.js';
 
 export class BatchesStore {
@@ -26,6 +26,11 @@ export class BatchesStore {
   /** A page, newest first. Errors: Refusal INVALID_INPUT (cursor). */
   list(request: BatchListRequest): Promise<Page<BuildBatch>> {
     return listBatches(this.db, request);
+  }
+
+  /** What the present builds of its tasks left behind. Errors: Refusal BATCH_NOT_FOUND. */
+  artifacts(id: BatchId): Promise<TaskArtifact[]> {
+    return batchArtifacts(this.db, id);
   }
 
   /** Begins nothing more and asks all builds to stop; one that has ended stays as it is. Out: the batch after it. Errors: Refusal BATCH_NOT_FOUND. */

@@ -49,7 +49,7 @@ async function writeBatch(db: Database, id: BatchId, request: NewBatch): Promise
     await insertBatch(tx, id, request, sourceVersion);
     const { project, settings, initiator } = request;
     const of = { batchId: id, projectId: project.id, projectName: project.name, initiator, sourceVersion };
-    const spec = { ordinal: 0, ...specBuild(SPEC_GROUP, settings) };
+    const spec = { ordinal: 0, ...specBuild(SPEC_GROUP, settings, request.config) };
     const at = await insertBuilds(tx, of, [spec]);
     if (at === null) throw projectNotFound(project.name);
     await noteBuilds(tx, { id }, [spec], at);

@@ -1,7 +1,9 @@
 // Batches as they are read: rows to core's nouns. Called by BatchesStore.
 import type { BatchPhase, BuildBatch, BuildBatchInFull, BuildGroup, BuildSummary, TaskStatus } from '#core/batch.js';
-import type { BatchId } from '#core/ids.js';
+import type { Artifact } from '#core/build.js';
+import type { BatchId, BuildId } from '#core/ids.js';
 import type { BuildStatus } from '#core/phase.js';
+import { toArtifact } from '../build-row.js';
 import type { Database } from '../database.js';
 import { cursorId, cursorTime, readCursor, toPage, type Page } from '../page.js';
 import { batchNotFound } from './end-batch.js';
@@ -44,6 +46,32 @@ export interface BatchListRequest {
   statuses?: BuildStatus[];
   cursor?: string;
   limit: number;
+}
+
+/** What the present build of one task left behind. */
+export interface TaskArtifact {
+  task: string;
+  buildId: BuildId;
+  artifact: Artifact;
+}
+
+/** In the order of the tasks, of each the primary one first. Errors: Refusal BATCH_NOT_FOUND. */
+export async function batchArtifacts(db: Database, id: BatchId): Promise<TaskArtifact[]> {
+  const { groups } = await getBatch(db, id);
+  const builds = groups.flatMap(({ identifier, current }) => (current === null ? [] : [{ identifier, ...current }]));
+  const rows = await db.models((prisma) =>
+    prisma.buildArtifact.findMany({
+      where: { buildId: { in: builds.map(({ buildId }) => buildId) } },
+      orderBy: [{ attempt: 'asc' }, { identifier: 'asc' }],
+      include: { build: { select: { attempt: true } } },
+    }),
+  );
+  const present = rows.filter(({ attempt, build }) => attempt === build.attempt);
+  return builds.flatMap(({ identifier, buildId }) =>
+    present
+      .filter((row) => row.buildId === buildId)
+      .map((row) => ({ task: identifier, buildId, artifact: toArtifact(row) })),
+  );
 }
 
 /** Newest first by (submittedAt, id). Errors: Refusal INVALID_INPUT (cursor). */

@@ -82,7 +82,7 @@ async function again(tx: Queryable, batch: LockedBatch, type: BatchRetryType): P
 
 async function startSpec(tx: Queryable, batch: LockedBatch): Promise<void> {
   const of = buildsOf(batch);
-  const spec = { ordinal: 0, ...specBuild(SPEC_GROUP, batch.settings) };
+  const spec = { ordinal: 0, ...specBuild(SPEC_GROUP, batch.settings, batch.config) };
   const at = of === null ? null : await insertBuilds(tx, of, [spec]);
   if (at === null) throw projectNotFound(batch.projectName);
   await noteBuilds(tx, batch, [spec], at);

@@ -1,7 +1,7 @@
 // Tasks of a batch that may begin get their builds, in the transaction in which they became ready.
 import { randomUUID } from 'node:crypto';
 import { applyOverrides } from '#core/apply-overrides.js';
-import type { PlannedTask } from '#core/batch.js';
+import type { BuildBatchConfig, PlannedTask } from '#core/batch.js';
 import type { BuildOverrides } from '#core/build.js';
 import { asBuildId } from '#core/ids.js';
 import type { ProjectArtifacts, ProjectSettings } from '#core/project.js';
@@ -53,9 +53,11 @@ export function buildsOf(batch: LockedBatch): BuildsOf | null {
 }
 
 /** The build that reads the batch's buildspec: the batch's own settings without anything that only its tasks are to leave behind. */
-export function specBuild(identifier: string, settings: ProjectSettings): BatchBuild {
+export function specBuild(identifier: string, settings: ProjectSettings, config: BuildBatchConfig): BatchBuild {
   const own: ProjectSettings = {
-    ...withoutBatch(settings),
+    ...settings,
+    environment: { ...settings.environment, privilegedMode: false },
+    buildBatchConfig: config,
     artifacts: { type: 'NO_ARTIFACTS' },
     secondaryArtifacts: [],
     cache: { type: 'NO_CACHE' },
