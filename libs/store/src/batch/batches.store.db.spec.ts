@@ -313,6 +313,41 @@ describe('stop and timeout', () => {
   });
 });
 
+describe('a worker that is lost', () => {
+  const lose = async (one: ClaimedBuild): Promise<void> => {
+    await db.query(`UPDATE build SET lease_until = now() - interval '1 second' WHERE id = $1`, [one.build.id]);
+    expect(await builds.settleLost(new Date(), 0)).toEqual([one.build.id]);
+  };
+
+  it('with the build that reads the buildspec: another attempt reads it, and the plan of the lost one is refused', async () => {
+    const id = await start();
+    const lost = await claimed();
+    await builds.setBatchPlan(lost.lease, plan([task('from_lost')]));
+    await lose(lost);
+    const spec = await claimed();
+    expect([spec.build.id, spec.lease.attempt]).toEqual([lost.build.id, 2]);
+    await expect(builds.setBatchPlan(lost.lease, plan([task('late')]))).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    await builds.setBatchPlan(spec.lease, plan([task('a')]));
+    await end(spec);
+    expect(shown(await batches.get(id))).toEqual({ a: 'IN_PROGRESS' });
+  });
+
+  it('with a task whose commands ran: it is a fault, what depends on it never begins, and the batch ends by the sweep alone', async () => {
+    const id = await planned(plan([task('a'), task('b', ['a'])]));
+    const a = await claimed();
+    await builds.setHandedOver(a.lease);
+    await lose(a);
+    expect(await batches.get(id)).toMatchObject({ status: 'FAULT', counts: { FAULT: 1, SKIPPED: 1 } });
+  });
+
+  it('a task that waits too long in the queue is settled by the sweep', async () => {
+    const id = await planned(plan([task('a', [], { ignoreFailure: true }), task('b', ['a'])]));
+    await db.query(`UPDATE build SET queue_deadline = now() - interval '1 second' WHERE status = 'IN_PROGRESS'`);
+    expect(await builds.expireQueued(new Date())).toHaveLength(1);
+    expect(shown(await batches.get(id))).toEqual({ a: 'TIMED_OUT', b: 'IN_PROGRESS' });
+  });
+});
+
 describe('retry', () => {
   it('of the failed: they and what never began get other builds, the others stay', async () => {
     const id = await planned(plan([task('a'), task('b'), task('c', ['a', 'b']), task('d', ['c'])]));
