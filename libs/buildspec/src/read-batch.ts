@@ -1,18 +1,17 @@
 // Reads `batch` (codebuild-contract C9) and writes each kind out as its tasks. A plain build does not use it: there what is wrong with it is
 // told as a warning (parse.ts decides), while a batch refuses it.
 import { SPEC_GROUP } from '#core/batch.js';
-import { BATCH_KINDS, type BatchKind, type BatchSpec, type BatchTask, type BatchTaskEnv } from './batch-spec.js';
+import { BATCH_KINDS, type BatchKind, type BatchSpec, type BatchTask } from './batch-spec.js';
 import { checkGraph } from './check-graph.js';
-import { isVariableName } from './check.js';
 import { excerpt, type Findings } from './findings.js';
 import { MAX_BATCH_TASKS } from './limits.js';
+import { plainTask, readTaskEnv } from './read-batch-task.js';
 import { readMatrix } from './read-matrix.js';
 import { Section } from './section.js';
 import { says } from './yaml-tree.js';
 
 const IDENTIFIER = /^[A-Za-z0-9_]{1,128}$/;
 const TASK_KEYS = ['identifier', 'buildspec', 'debug-session', 'ignore-failure', 'env'];
-export const TASK_ENV_KEYS = ['compute-type', 'fleet', 'image', 'privileged-mode', 'type', 'variables'];
 
 /**
  * Out: null without the section, and where its kind cannot be told. What is wrong with it is in `findings`, which are those of `top`; with an
@@ -108,32 +107,6 @@ function readBuildspec(task: Section): string | null {
   return text === '' ? null : text;
 }
 
-export function readTaskEnv(task: Section): BatchTaskEnv {
-  const env = task.section('env');
-  env?.warnUnknown(TASK_ENV_KEYS);
-  const read: BatchTaskEnv = {
-    computeType: env?.text('compute-type') ?? null,
-    fleet: env?.text('fleet') ?? null,
-    image: env?.text('image') ?? null,
-    privilegedMode: env === null || env.node('privileged-mode') === null ? null : env.flag('privileged-mode'),
-    type: env?.text('type') ?? null,
-    variables: env === null ? [] : readVariables(env),
-  };
-  if (read.fleet !== null && read.computeType !== null) env?.refuse('fleet', 'either compute-type or fleet', 'both');
-  return read;
-}
-
-/** Real files have variables that no shell can hold; CodeBuild runs their tasks all the same. */
-function readVariables(env: Section): BatchTaskEnv['variables'] {
-  const variables = env.pairs('variables');
-  const section = variables.length === 0 ? null : env.section('variables');
-  return variables.filter(({ name }) => {
-    const fits = isVariableName(name);
-    if (!fits) section?.warn(name, 'a name that a variable may have', `${excerpt(name)}; it is left out`);
-    return fits;
-  });
-}
-
 function readFanout(batch: Section): BatchTask[] {
   const fanout = batch.section('build-fanout');
   if (fanout === null) return [];
@@ -149,18 +122,4 @@ function readFanout(batch: Section): BatchTask[] {
     ...plainTask(index, ignoreFailure, batch),
     shard: { index, count },
   }));
-}
-
-/** A task of a matrix or a fan-out before anything is said of its environment. */
-export function plainTask(index: number, ignoreFailure: boolean, batch: Section): BatchTask {
-  return {
-    identifier: `build${index}`,
-    buildspec: null,
-    debugSession: false,
-    dependOn: [],
-    ignoreFailure,
-    env: { computeType: null, fleet: null, image: null, privilegedMode: null, type: null, variables: [] },
-    shard: null,
-    place: batch.place,
-  };
 }

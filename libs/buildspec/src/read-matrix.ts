@@ -2,7 +2,7 @@
 import type { BatchTask, BatchTaskEnv } from './batch-spec.js';
 import { isVariableName } from './check.js';
 import { MAX_BATCH_TASKS } from './limits.js';
-import { plainTask, readTaskEnv, TASK_ENV_KEYS } from './read-batch.js';
+import { plainTask, readTaskEnv, TASK_ENV_KEYS } from './read-batch-task.js';
 import type { Section } from './section.js';
 
 /** One list of the matrix, and what one of its values does to a task. */
