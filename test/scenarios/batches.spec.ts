@@ -327,3 +327,48 @@ describe('what a batch leaves', () => {
     await Promise.all([ended(other.id), ended(twice[0]!.id)]);
   });
 });
+
+describe('when parts are away', () => {
+  it('without any Redis, over a restart of the API and with another worker in its middle, a batch goes on to its end', async () => {
+    // nothing answers on port 1
+    const lone = await House.start({ workers: 1, slots: 1, settings: { KILNYARD_REDIS_URL: 'redis://127.0.0.1:1' } });
+    try {
+      const { client } = lone;
+      const gate = `${lone.dataDir}/gate`;
+      const chain = ['a', 'b', 'c', 'd'].map((identifier, index, all) => ({
+        identifier,
+        'depend-on': index === 0 ? [] : [all[index - 1]],
+      }));
+      await client.project('chain', {
+        buildspec: specOf(
+          {
+            build: [
+              'echo "$CODEBUILD_BATCH_BUILD_IDENTIFIER"',
+              `[ "$CODEBUILD_BATCH_BUILD_IDENTIFIER" != b ] || while [ ! -e "${gate}" ]; do sleep 0.05; done`,
+            ],
+          },
+          { batch: { 'build-graph': chain } },
+        ),
+      });
+      const { id } = await client.json<BatchView>('POST', '/v1/projects/chain/batches', {});
+      const look = (): Promise<BatchView> => client.json('GET', `/v1/batches/${id}`);
+      let batch = await look();
+      await until('b is at work', async () => statuses((batch = await look()))['b'] === 'IN_PROGRESS');
+      await client.says(buildOf(batch, 'b'), 'b');
+      await lone.restartApi();
+      const [first] = lone.workers;
+      await lone.addWorker();
+      await first!.running.close(0); // its build is handed over, in its container
+      await writeFile(gate, '');
+      await until('the batch ends', async () => (batch = await look()).complete);
+      expect([batch.buildBatchStatus, statuses(batch)]).toEqual([
+        'SUCCEEDED',
+        { a: 'SUCCEEDED', b: 'SUCCEEDED', c: 'SUCCEEDED', d: 'SUCCEEDED' },
+      ]);
+      expect(await client.output(buildOf(batch, 'b'))).toEqual(['b']);
+      expect((await client.get(buildOf(batch, 'd'))).worker).toBe(String(lone.workers[1]!.running.id));
+    } finally {
+      await lone.stop();
+    }
+  });
+});

@@ -1,5 +1,5 @@
 // A batch's first transaction: number, row, first event, and the build that reads its buildspec. Called by BatchesStore.
-import { randomUUID } from 'node:crypto';
+import { v7 as timeOrderedUuid } from 'uuid';
 import { DEFAULT_BATCH_TIMEOUT_MINUTES, SPEC_GROUP, type BatchOverrides, type BuildBatchConfig } from '#core/batch.js';
 import { asBatchId, type BatchId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
@@ -27,7 +27,7 @@ export interface NewBatch {
 /** Out: its id. Errors: Refusal LIMIT_EXCEEDED, PROJECT_NOT_FOUND (deleted meanwhile). */
 export async function createBatch(db: Database, request: NewBatch): Promise<BatchId> {
   const { id } = request;
-  if (id === undefined) return writeBatch(db, asBatchId(randomUUID()), request);
+  if (id === undefined) return writeBatch(db, asBatchId(timeOrderedUuid()), request);
   if (await isThere(db, id)) return id;
   try {
     return await writeBatch(db, id, request);

@@ -1,5 +1,5 @@
 // Tasks of a batch that may begin get their builds, in the transaction in which they became ready.
-import { randomUUID } from 'node:crypto';
+import { v7 as timeOrderedUuid } from 'uuid';
 import { applyOverrides } from '#core/apply-overrides.js';
 import type { BuildBatchConfig, PlannedTask } from '#core/batch.js';
 import type { BuildOverrides } from '#core/build.js';
@@ -20,7 +20,7 @@ export interface ReadyTask {
 export async function startTasks(tx: Queryable, batch: LockedBatch, tasks: readonly ReadyTask[]): Promise<void> {
   if (tasks.length === 0) return;
   // queued at one moment, they start in the order of their ids: in that of the list
-  const ids = tasks.map(() => randomUUID()).sort();
+  const ids = tasks.map(() => timeOrderedUuid()).sort();
   const builds = tasks.map((task, index) => ({
     ordinal: task.ordinal,
     id: asBuildId(ids[index]!),
@@ -62,7 +62,7 @@ export function specBuild(identifier: string, settings: ProjectSettings, config:
     secondaryArtifacts: [],
     cache: { type: 'NO_CACHE' },
   };
-  return { id: asBuildId(randomUUID()), identifier, settings: own, overrides: {} };
+  return { id: asBuildId(timeOrderedUuid()), identifier, settings: own, overrides: {} };
 }
 
 function buildOf(batch: LockedBatch, { identifier, overrides }: ReadyTask): Omit<BatchBuild, 'id'> {
