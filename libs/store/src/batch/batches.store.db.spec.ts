@@ -178,6 +178,18 @@ describe('a batch', () => {
     expect(batch.phases[1]!.contexts).toEqual([CONTEXT]);
   });
 
+  it('whose first build left no plan, as one of an older worker would, is a fault', async () => {
+    const id = await start();
+    await end(await claimed());
+    const batch = await batches.get(id);
+    expect([batch.status, batch.groups.map(({ status }) => status)]).toEqual(['FAULT', ['FAULT']]);
+    expect(batch.phases[1]!.contexts).toEqual([
+      expect.objectContaining({ message: expect.stringMatching(/left no plan/) }),
+    ]);
+    await batches.retry(id, 'RETRY_FAILED_BUILDS', 'bob');
+    expect(name(await claim())).toBe('DOWNLOAD_SOURCE');
+  });
+
   it('lets what depends on a failed task never begin, and the rest go on', async () => {
     const id = await planned(plan([task('a'), task('b', ['a']), task('c', ['b']), task('d'), task('e', ['d'])]));
     await end(await claimed(), 'badly');

@@ -57,14 +57,20 @@ async function afterSpec(
   batch.resolvedSourceVersion = rows[0]?.version ?? null;
   if (batch.ending !== null) return [];
   if (status !== 'SUCCEEDED') return rows[0]?.failure ? [rows[0].failure] : [];
-  await openTasks(tx, batch);
-  return [];
+  return (await openTasks(tx, batch)) ? [] : withoutPlan(tx, batch);
 }
 
-/** The groups of the plan; those that depend on nothing begin. */
-async function openTasks(tx: Queryable, batch: LockedBatch): Promise<void> {
+/** The build was another's than ours: a process of an older version knows of no batches, and ran it as any build. */
+async function withoutPlan(tx: Queryable, batch: LockedBatch): Promise<PhaseContext[]> {
+  await tx.query(`UPDATE build_batch_task SET status = 'FAULT' WHERE batch_id = $1 AND ordinal = 0`, [batch.id]);
+  const message = 'The build that reads the buildspec of the batch left no plan.';
+  return [{ statusCode: 'INTERNAL_SERVICE_ERROR', message, faultCode: 'INTERNAL' }];
+}
+
+/** The groups of the plan; those that depend on nothing begin. Out: false without a plan. */
+async function openTasks(tx: Queryable, batch: LockedBatch): Promise<boolean> {
   const planned = batch.plan?.tasks;
-  if (planned === undefined) throw new Error(`batch ${batch.id} has no plan, though the build that makes it succeeded`);
+  if (planned === undefined) return false;
   const tasks = planned.map((task, index) => ({ ...task, ordinal: index + 1 }));
   await tx.query(
     `INSERT INTO build_batch_task (batch_id, ordinal, identifier, depends_on, waits_for, ignore_failure, overrides, status)
@@ -82,6 +88,7 @@ async function openTasks(tx: Queryable, batch: LockedBatch): Promise<void> {
     batch,
     tasks.filter(({ dependsOn }) => dependsOn.length === 0),
   );
+  return true;
 }
 
 async function afterTask(
