@@ -3,6 +3,7 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { Blobs } from '#blobs/blobs.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
+import { BatchesStore } from '#store/batch/batches.store.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { CacheEntriesStore } from '#store/cache-entries.store.js';
 import { Database } from '#store/database.js';
@@ -20,6 +21,9 @@ import { UploadsStore } from '#store/uploads.store.js';
 import { WorkersStore } from '#store/workers.store.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
 import { BlobRemoval } from './artifacts/blob-removal.js';
+import { BatchArtifactsController } from './batches/batch-artifacts.controller.js';
+import { BatchesController } from './batches/batches.controller.js';
+import { StartBatch } from './batches/start-batch.js';
 import { BuildsController } from './builds/builds.controller.js';
 import { StartBuild } from './builds/start-build.js';
 import { BuildspecController } from './buildspec/buildspec.controller.js';
@@ -48,6 +52,8 @@ export const CONTROLLERS = [
   ProjectsController,
   CachesController,
   BuildsController,
+  BatchesController,
+  BatchArtifactsController,
   LogController,
   ArtifactsController,
   ReportsController,
@@ -98,6 +104,7 @@ function stores(): Provider[] {
   const plain = [
     ProjectsStore,
     BuildsStore,
+    BatchesStore,
     IdempotencyStore,
     WorkersStore,
     UploadsStore,
@@ -130,6 +137,7 @@ function stores(): Provider[] {
 function own(): Provider[] {
   return [
     StartBuild,
+    StartBatch,
     BlobRemoval,
     IdempotencyInterceptor,
     {

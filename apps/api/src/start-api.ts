@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '#observe/logger.js';
 import { Metrics } from '#observe/metrics.js';
 import { BuildQueue } from '#queue/producer.js';
 import { redisPlace } from '#queue/redis-settings.js';
+import { BatchesStore } from '#store/batch/batches.store.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
@@ -80,7 +81,8 @@ async function connect(settings: ApiSettings, logger: Logger, opened: (() => Pro
 function upkeepOf({ database, settings, logger }: Connections): Rounds {
   const { leaseMs, hostLostMs } = settings.worker;
   const builds = new BuildsStore(database);
-  const rows = new RowUpkeep({ builds, logger, leaseMs, hostLostMs, graceAtStart: true });
+  const batches = new BatchesStore(database);
+  const rows = new RowUpkeep({ builds, batches, logger, leaseMs, hostLostMs, graceAtStart: true });
   return new Rounds((lateMs) => rows.round(lateMs));
 }
 

@@ -19,6 +19,7 @@ import { BuildConsumer } from '#queue/consumer.js';
 import { BuildQueue } from '#queue/producer.js';
 import { redisPlace } from '#queue/redis-settings.js';
 import { SourceFetcherService } from '#source/source-fetcher.js';
+import { BatchesStore } from '#store/batch/batches.store.js';
 import { BuildsStore } from '#store/builds.store.js';
 import { Database } from '#store/database.js';
 import { Listener } from '#store/listen.js';
@@ -238,6 +239,7 @@ export async function startWorker(
   });
   const sweep = new Sweep({
     builds,
+    batches: new BatchesStore(database),
     logs,
     carried,
     nudge: () => wakeUps.nudge(),

@@ -3,6 +3,7 @@
 import type { Carried } from '#core/fleet.js';
 import type { Backend } from '#engine/backend/backend.js';
 import type { Logger } from '#observe/logger.js';
+import type { BatchesStore } from '#store/batch/batches.store.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { IdempotencyStore } from '#store/idempotency.store.js';
 import type { LogsStore } from '#store/logs.store.js';
@@ -13,6 +14,7 @@ const DAY_MS = 86_400_000;
 
 export interface SweepOptions {
   builds: BuildsStore;
+  batches: BatchesStore;
   logs: LogsStore;
   carried: Carried;
   /** Lets the free slots of this worker look for a build. */

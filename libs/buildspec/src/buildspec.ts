@@ -2,6 +2,7 @@
 // Source of every key: codebuild-contract C2-C9. The plan that a worker runs is made from it in compile.ts.
 import type { CommandPhase } from '#core/phase.js';
 import type { ReportFormat } from '#core/report.js';
+import type { BatchSpec } from './batch-spec.js';
 
 export const PHASE_NAMES = ['install', 'pre_build', 'build', 'post_build'] as const;
 /** A phase as the YAML spells it, in the order in which they run. */
@@ -84,9 +85,6 @@ export interface BuildspecReport {
   discardPaths: boolean;
 }
 
-/** A part of the YAML kept as it is; every scalar as its source text. */
-export type YamlData = string | null | YamlData[] | { [key: string]: YamlData };
-
 export interface Buildspec {
   version: '0.1' | '0.2';
   runAs: string | null;
@@ -99,5 +97,5 @@ export interface Buildspec {
   artifacts: BuildspecArtifacts | null;
   cache: BuildspecCache | null;
   reports: BuildspecReport[];
-  batch: YamlData;
+  batch: BatchSpec | null;
 }

@@ -60,6 +60,11 @@ function checkReference(reference: string, field: string, findings: Findings): v
   }
 }
 
+/** Whether a command can be given a variable of this name. */
+export function isVariableName(name: string): boolean {
+  return ENV_NAME.test(name) && (!name.startsWith('CODEBUILD_') || SETTABLE.has(name));
+}
+
 function checkName(name: string, field: string, findings: Findings): void {
   if (!ENV_NAME.test(name)) {
     findings.error(

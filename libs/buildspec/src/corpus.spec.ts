@@ -51,6 +51,19 @@ if (files.length === 0) {
       expect(buildspec.batch === null).toBe(plain['batch'] === undefined);
     });
 
+    it('has a batch that can be run, where it has one', () => {
+      if (plain['batch'] === undefined) return expect(buildspec.batch).toBeNull();
+      const { kind, tasks } = parseBuildspec(text, 'batch').buildspec.batch!;
+      const list = mapOf(plain['batch'])[kind];
+      if (Array.isArray(list)) {
+        expect(tasks.map(({ identifier }) => identifier)).toEqual(list.map((task) => mapOf(task)['identifier']));
+        expect(tasks.map(({ dependOn }) => dependOn.length)).toEqual(
+          list.map((task) => countOf(mapOf(task)['depend-on'])),
+        );
+      }
+      expect(new Set(tasks.map(({ identifier }) => identifier)).size).toBe(tasks.length);
+    });
+
     it('compiles to the four phases in order, or says that its shell is not of Linux', () => {
       const shell = mapOf(plain['env'])['shell'];
       if (typeof shell === 'string' && /powershell|pwsh|cmd/i.test(shell)) {

@@ -18,10 +18,10 @@ export type Examination =
  * In: a buildspec's text, of any size. Out: errors and warnings together, in the order of the text; the plan where there is no error.
  * Errors: none; what is wrong with the text is in the answer.
  */
-export function examineBuildspec(text: string): Examination {
+export function examineBuildspec(text: string, reading: 'build' | 'batch' = 'build'): Examination {
   const findings = new Findings();
   try {
-    const buildspec = readBuildspec(text, findings);
+    const buildspec = readBuildspec(text, findings, reading);
     const placeOf = (field: string) => findings.placeOf(field);
     const plan = compile(buildspec, { warnings: findings.warnings, placeOf });
     return { valid: true, findings: told([], plan.warnings), plan: summarizePlan(buildspec, plan) };

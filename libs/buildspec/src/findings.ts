@@ -74,6 +74,12 @@ export class Findings {
     return this.errors.length > 0;
   }
 
+  /** Takes over what another has gathered; its errors become warnings where they refuse nothing here. */
+  take(other: Findings, refused: boolean): void {
+    (refused ? this.errors : this.warned).push(...other.errors);
+    this.warned.push(...other.warned);
+  }
+
   /** In the order of the text, at most MAX_BUILDSPEC_FINDINGS of them. */
   get warnings(): Finding[] {
     return capped(inOrder(this.warned));

@@ -22,3 +22,5 @@ export const MAX_BUILDSPEC_PATH_LENGTH = 1024;
 export const MAX_GLOB_LENGTH = 4096;
 /** Patterns in one list of files or exclusions. */
 export const MAX_GLOBS = 1000;
+/** Tasks of a batch, written out. */
+export const MAX_BATCH_TASKS = 1000;

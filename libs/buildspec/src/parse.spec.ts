@@ -321,27 +321,6 @@ describe('files', () => {
   });
 });
 
-describe('batch', () => {
-  it.each([
-    [['batch: {build-list: [{identifier: a}], build-graph: [{identifier: b}]}'], /exactly one of/],
-    [['batch: {fast-fail: true}'], /exactly one of .* got none/],
-    [['batch: {build-list: [{identifier: a-b}]}'], /an identifier of letters/],
-    [['batch: {build-list: [{identifier: a}, {identifier: a}]}'], /an identifier only once, got a/],
-    [['batch: {build-graph: [{identifier: a, depend-on: [b]}]}'], /depend-on to name tasks of the list, got b/],
-    [['batch: x'], /expected a map, got x/],
-  ])('%j is a warning only', (lines, message) => {
-    expect(warned(...lines)).toEqual([expect.stringMatching(message)]);
-  });
-
-  it('is kept as data', () => {
-    expect(
-      read('batch: {build-list: [{identifier: a, ignore-failure: yes, env: {variables: {V: 3.10}}}]}').batch,
-    ).toEqual({
-      'build-list': [{ identifier: 'a', 'ignore-failure': 'yes', env: { variables: { V: '3.10' } } }],
-    });
-  });
-});
-
 describe('YAML', () => {
   it('resolves anchors and merge keys, own keys winning', () => {
     const { env, phases } = read(

@@ -27,15 +27,16 @@ export interface ParsedBuildspec {
  * In: its text, of any size.
  * Errors: Refusal BUILDSPEC_INVALID with every finding, each with field, expectation, what came, and 1-based line and column. Nothing else.
  * Syntax errors are told alone: what a broken text means is not guessed at.
+ * `reading`: what is wrong with `batch` is an error for a batch, and a warning for a build, which does not use it.
  */
-export function parseBuildspec(text: string): ParsedBuildspec {
+export function parseBuildspec(text: string, reading: 'build' | 'batch' = 'build'): ParsedBuildspec {
   const findings = new Findings();
-  const buildspec = readBuildspec(text, findings);
+  const buildspec = readBuildspec(text, findings, reading);
   return { buildspec, warnings: findings.warnings, placeOf: (field) => findings.placeOf(field) };
 }
 
 /** As parseBuildspec; the warnings are in `findings` also where it refuses. */
-export function readBuildspec(text: string, findings: Findings): Buildspec {
+export function readBuildspec(text: string, findings: Findings, reading: 'build' | 'batch' = 'build'): Buildspec {
   const root = readYaml(text, findings);
   if (root.kind !== 'map') {
     findings.error('', 'a map with version and phases', says(root), { place: root.place });
@@ -44,6 +45,7 @@ export function readBuildspec(text: string, findings: Findings): Buildspec {
   const top = new Section('', root, findings);
   const version = readVersion(top);
   top.warnUnknown(version === '0.1' ? [...TOP_KEYS, 'environment_variables'] : TOP_KEYS);
+  const ofBatch = new Findings();
   const buildspec: Buildspec = {
     version,
     runAs: readRunAs(top),
@@ -53,8 +55,9 @@ export function readBuildspec(text: string, findings: Findings): Buildspec {
     artifacts: readArtifacts(top, version),
     cache: readCache(top),
     reports: readReports(top),
-    batch: readBatch(top),
+    batch: readBatch(top.toldTo(ofBatch), ofBatch),
   };
+  findings.take(ofBatch, reading === 'batch');
   checkBuildspec(buildspec, findings);
   findings.refuse();
   return buildspec;

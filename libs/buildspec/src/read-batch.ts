@@ -1,66 +1,125 @@
-// Keeps `batch` as data and looks it over lightly (codebuild-contract C9). A plain build does not use it, so nothing here is more than a
-// warning; who runs a batch checks it in full.
-import { excerpt } from './findings.js';
-import type { YamlData } from './buildspec.js';
-import type { Section } from './section.js';
-import { says, type YamlNode } from './yaml-tree.js';
+// Reads `batch` (codebuild-contract C9) and writes each kind out as its tasks. A plain build does not use it: there what is wrong with it is
+// told as a warning (parse.ts decides), while a batch refuses it.
+import { SPEC_GROUP } from '#core/batch.js';
+import { BATCH_KINDS, type BatchKind, type BatchSpec, type BatchTask } from './batch-spec.js';
+import { checkGraph } from './check-graph.js';
+import { excerpt, type Findings } from './findings.js';
+import { MAX_BATCH_TASKS } from './limits.js';
+import { plainTask, readTaskEnv } from './read-batch-task.js';
+import { readMatrix } from './read-matrix.js';
+import { Section } from './section.js';
+import { says } from './yaml-tree.js';
 
-const KINDS = ['build-list', 'build-graph', 'build-matrix', 'build-fanout'];
 const IDENTIFIER = /^[A-Za-z0-9_]{1,128}$/;
+const TASK_KEYS = ['identifier', 'buildspec', 'debug-session', 'ignore-failure', 'env'];
 
-/** Out: the section with every scalar as its source text, or null without one. */
-export function readBatch(top: Section): YamlData {
-  const node = top.node('batch');
-  if (node === null) return null;
-  if (node.kind !== 'map') {
-    top.warn('batch', 'a map', says(node));
-    return dataOf(node);
-  }
+/**
+ * Out: null without the section, and where its kind cannot be told. What is wrong with it is in `findings`, which are those of `top`; with an
+ * error among them the tasks are not to be used.
+ */
+export function readBatch(top: Section, findings: Findings): BatchSpec | null {
   const batch = top.section('batch');
-  if (batch !== null) checkBatch(top, batch);
-  return dataOf(node);
+  if (batch === null) return null;
+  batch.warnUnknown([...BATCH_KINDS, 'fast-fail']);
+  const fastFail = batch.flag('fast-fail');
+  const kinds = BATCH_KINDS.filter((kind) => batch.node(kind) !== null);
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1) {
+    top.refuse('batch', `exactly one of ${BATCH_KINDS.join(', ')}`, kinds.length === 0 ? 'none' : kinds.join(', '));
+    return null;
+  }
+  return { kind, fastFail, tasks: readKind(batch, kind, findings) };
 }
 
-function checkBatch(top: Section, batch: Section): void {
-  batch.warnUnknown([...KINDS, 'fast-fail']);
-  const kinds = KINDS.filter((kind) => batch.node(kind) !== null);
-  if (kinds.length !== 1) {
-    top.warn('batch', `exactly one of ${KINDS.join(', ')}`, kinds.length === 0 ? 'none' : kinds.join(', '));
-  }
-  for (const kind of ['build-list', 'build-graph']) {
-    const tasks = batch.node(kind);
-    if (tasks?.kind === 'list') checkTasks(batch, kind, tasks.items);
-    else if (tasks) batch.warn(kind, 'a list of tasks', says(tasks));
+function readKind(batch: Section, kind: BatchKind, findings: Findings): BatchTask[] {
+  switch (kind) {
+    case 'build-list':
+    case 'build-graph':
+      return readTasks(batch, kind, findings);
+    case 'build-matrix':
+      return readMatrix(batch);
+    case 'build-fanout':
+      return readFanout(batch);
+    default:
+      return kind satisfies never;
   }
 }
 
-/** An identifier must be well formed and new; a task depends only on tasks of its list (real files name later ones too). */
-function checkTasks(batch: Section, kind: string, tasks: YamlNode[]): void {
-  const field = (task: YamlNode, name: string) => (task.kind === 'map' ? task.entries.get(name)?.value : undefined);
-  const identifiers = new Set<string>();
-  for (const task of tasks) {
-    const identifier = field(task, 'identifier');
-    if (identifier?.kind !== 'text' || !IDENTIFIER.test(identifier.text)) {
-      batch.warn(kind, 'an identifier of letters, digits and _ for every task', says(identifier ?? task));
-    } else if (identifiers.has(identifier.text)) {
-      batch.warn(kind, 'an identifier only once', excerpt(identifier.text));
-    } else {
-      identifiers.add(identifier.text);
+function readTasks(batch: Section, kind: 'build-list' | 'build-graph', findings: Findings): BatchTask[] {
+  const list = batch.node(kind);
+  if (list?.kind !== 'list' || list.items.length === 0) {
+    batch.refuse(
+      kind,
+      'a list of tasks',
+      list === null ? 'nothing' : list.kind === 'list' ? 'an empty list' : says(list),
+    );
+    return [];
+  }
+  if (list.items.length > MAX_BATCH_TASKS) {
+    batch.refuse(kind, `at most ${MAX_BATCH_TASKS} tasks (MAX_BATCH_TASKS)`, `${list.items.length}`);
+    return [];
+  }
+  const read: { task: BatchTask; section: Section }[] = [];
+  list.items.forEach((item, index) => {
+    const field = `${batch.path(kind)}[${index}]`;
+    findings.note(field, item.place);
+    if (item.kind === 'null') return;
+    if (item.kind !== 'map') return findings.error(field, 'a task (a map with an identifier)', says(item));
+    const section = new Section(field, item, findings);
+    section.warnUnknown(kind === 'build-graph' ? [...TASK_KEYS, 'depend-on'] : TASK_KEYS);
+    findings.note(section.path('identifier'), item.place); // where one without an identifier is told of
+    const task: BatchTask = {
+      identifier: section.text('identifier') ?? '',
+      buildspec: readBuildspec(section),
+      debugSession: section.flag('debug-session'),
+      dependOn: kind === 'build-graph' ? [...new Set(section.list('depend-on'))] : [],
+      ignoreFailure: section.flag('ignore-failure'),
+      env: readTaskEnv(section),
+      shard: null,
+      place: item.place,
+    };
+    read.push({ task, section });
+  });
+  if (checkIdentifiers(read)) checkGraph(read);
+  return read.map(({ task }) => task);
+}
+
+/** Out: whether each has its own. */
+function checkIdentifiers(read: { task: BatchTask; section: Section }[]): boolean {
+  const seen = new Set<string>();
+  for (const { task, section } of read) {
+    const { identifier } = task;
+    if (!IDENTIFIER.test(identifier)) {
+      section.refuse('identifier', 'letters, digits and _, at most 128', excerpt(identifier) || 'nothing');
+    } else if (identifier === SPEC_GROUP) {
+      section.refuse('identifier', `another name than ${SPEC_GROUP}, which is the batch's own`, identifier);
+    } else if (seen.has(identifier)) {
+      section.refuse('identifier', 'an identifier only once', identifier);
     }
+    seen.add(identifier);
   }
-  for (const task of tasks) {
-    const depends = field(task, 'depend-on');
-    for (const on of depends?.kind === 'list' ? depends.items : []) {
-      if (on.kind !== 'text' || !identifiers.has(on.text)) {
-        batch.warn(kind, 'depend-on to name tasks of the list', says(on));
-      }
-    }
-  }
+  return seen.size === read.length;
 }
 
-function dataOf(node: YamlNode): YamlData {
-  if (node.kind === 'text') return node.text;
-  if (node.kind === 'null') return null;
-  if (node.kind === 'list') return node.items.map(dataOf);
-  return Object.fromEntries([...node.entries].map(([key, { value }]) => [key, dataOf(value)]));
+/** An empty text is as good as none (codebuild-contract C1). */
+function readBuildspec(task: Section): string | null {
+  const text = task.text('buildspec');
+  return text === '' ? null : text;
+}
+
+function readFanout(batch: Section): BatchTask[] {
+  const fanout = batch.section('build-fanout');
+  if (fanout === null) return [];
+  fanout.warnUnknown(['parallelism', 'ignore-failure']);
+  const ignoreFailure = fanout.flag('ignore-failure');
+  const text = fanout.text('parallelism');
+  const count = /^[0-9]{1,9}$/.test(text ?? '') ? Number(text) : 0;
+  if (count < 1 || count > MAX_BATCH_TASKS) {
+    fanout.refuse('parallelism', `a number from 1 to ${MAX_BATCH_TASKS} (MAX_BATCH_TASKS)`, excerpt(text ?? 'nothing'));
+    return [];
+  }
+  return Array.from({ length: count }, (_, index) => ({
+    ...plainTask(index, ignoreFailure, batch),
+    shard: { index, count },
+  }));
 }

@@ -17,6 +17,15 @@ export class Section {
     findings.note(field, map.place);
   }
 
+  get place(): Place {
+    return this.map.place;
+  }
+
+  /** The same map, which tells what it finds to others. */
+  toldTo(findings: Findings): Section {
+    return new Section(this.field, this.map, findings);
+  }
+
   get keys(): string[] {
     return [...this.map.entries.keys()];
   }

@@ -1,6 +1,6 @@
 // A build: one run of a project's buildspec, with its own copy of the settings, its phases and its outcome.
 import type { CacheScope } from './cache.js';
-import type { BuildId, ProjectId, WorkerId } from './ids.js';
+import type { BatchId, BuildId, ProjectId, WorkerId } from './ids.js';
 import type { BuildStatus, Phase, PhaseContext, PhaseType } from './phase.js';
 import type { EnvironmentVariable, ProjectSettings } from './project.js';
 import type { LogSeal } from './log-line.js';
@@ -109,6 +109,8 @@ export interface Build {
   reportIds: string[];
   /** The build that this one retries. */
   retryOf: BuildId | null;
+  /** The batch that it is a part of, and its name there. */
+  batch: { id: BatchId; identifier: string } | null;
   /** Raised by every change; a reader that saw version n has missed nothing when it is still n. */
   version: number;
 }

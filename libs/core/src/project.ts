@@ -1,4 +1,5 @@
 // What a project says about its builds; CodeBuild's words and shapes (codebuild-contract A7). Plain data: the API has checked it.
+import type { BuildBatchConfig } from './batch.js';
 import type { ProjectId } from './ids.js';
 import type { ComputeType } from './compute-type.js';
 import type { RetryPolicy } from './retry.js';
@@ -125,6 +126,8 @@ export interface ProjectSettings {
   priority: number;
   /** How long builds, logs and artifacts are kept where it differs from the instance's. Kilnyard's own. */
   retention?: ProjectRetention;
+  /** How its batches run; absent: it has none, but for requests that bring their own. */
+  buildBatchConfig?: BuildBatchConfig;
 }
 
 export interface Project {

@@ -25,7 +25,7 @@ export function builtInVariables(facts: BuiltInFacts): { name: string; value: st
     CODEBUILD_BUILD_IMAGE: build.settings.environment.image,
     CODEBUILD_BUILD_NUMBER: String(build.number),
     CODEBUILD_BUILD_URL: facts.buildUrl,
-    CODEBUILD_BATCH_BUILD_IDENTIFIER: '',
+    CODEBUILD_BATCH_BUILD_IDENTIFIER: build.batch?.identifier ?? '',
     CODEBUILD_CI: 'true',
     CODEBUILD_INITIATOR: build.initiator,
     CODEBUILD_KMS_KEY_ID: build.settings.encryptionKey ?? '',

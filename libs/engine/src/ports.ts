@@ -1,4 +1,5 @@
 // What the engine needs from outside; apps/worker plugs store-backed ones, the CLI's local run plain ones.
+import type { BatchPlan } from '#core/batch.js';
 import type { CacheUse, ExportedVariable } from '#core/build.js';
 import type { Artifact } from '#core/build.js';
 import type { Hash } from 'node:crypto';
@@ -69,6 +70,10 @@ export abstract class BuildJournal {
   abstract setExportedVariables(variables: ExportedVariable[]): Promise<void>;
   abstract setCache(use: CacheUse): Promise<void>;
   abstract addArtifact(artifact: Artifact): Promise<void>;
+  /** What the build that reads a batch's buildspec found; the same again replaces it. Only for builds of batches. */
+  async setBatchPlan(_plan: BatchPlan): Promise<void> {
+    throw new Error('this journal keeps no batches');
+  }
 }
 
 export interface FetchedSource {

@@ -10,6 +10,7 @@ import {
   transition,
   type TransitionEvent,
 } from '#core/transitions.js';
+import { settleTask } from './batch/settle-task.js';
 import type { Queryable } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
 import { retryInstead, type Unstarted } from './retry-build.js';
@@ -61,7 +62,7 @@ WITH moment AS (
     log_sha256 = CASE WHEN $10 THEN '${EMPTY_SHA256}' ELSE b.log_sha256 END,
     failure = CASE WHEN $18 THEN coalesce(b.failure, $17::jsonb) ELSE coalesce($17::jsonb, b.failure) END
   FROM moment m WHERE b.id = $1 AND b.version = $2
-  RETURNING b.id, m.at
+  RETURNING b.id, m.at, b.batch_id
 ), ended AS (
   UPDATE build_phase p SET status = $11, ended_at = c.at, contexts = $12::jsonb
   FROM changed c WHERE p.build_id = c.id AND p.attempt = $4 AND p.ordinal = $5
@@ -71,14 +72,15 @@ WITH moment AS (
 ), told AS (
   INSERT INTO build_event (build_id, attempt, type, data, at) SELECT id, $13, $15, $16::jsonb, at FROM changed
 )
-SELECT pg_notify('${BUILD_CHANNEL}', id || ' status') FROM changed`;
+SELECT pg_notify('${BUILD_CHANNEL}', id || ' status'), batch_id AS "batchId" FROM changed`;
 
 /**
  * Applies one event to a build whose row is locked and unchanged since it was read.
  * In: `at` = when, null for the database's clock; `contexts` of the phase that ends; `data` for the event row; `unstarted` when its
  * worker vouches that no user code has run.
  * Out: the new state. A final state ends the lease, and seals the log of a build that nobody ever claimed. Where the event would end
- * an attempt and another one is granted (retry-build.ts), the build is QUEUED again instead.
+ * an attempt and another one is granted (retry-build.ts), the build is QUEUED again instead. The end of a build of a batch moves the batch
+ * on with it (batch/settle-task.ts).
  * Errors: Refusal ILLEGAL_TRANSITION, also for RETRY, which nobody may ask for.
  */
 export async function applyEvent(
@@ -98,7 +100,7 @@ export async function applyEvent(
     if (queued !== null) return queued;
   }
   const failure = failureIn(event, facts.contexts);
-  const { rowCount } = await tx.query(APPLY, [
+  const { rowCount, rows } = await tx.query<{ batchId: string | null }>(APPLY, [
     build.id,
     build.version,
     facts.at?.toISOString() ?? null,
@@ -121,6 +123,8 @@ export async function applyEvent(
   if (rowCount !== 1) {
     throw new Fault('INTERNAL', `build ${build.id} changed, or lost its phase ${build.state.phase}, under its lock`);
   }
+  const batchId = rows[0]?.batchId ?? null;
+  if (isFinal(status) && batchId !== null) await settleTask(tx, batchId, { buildId: build.id, status });
   return next;
 }
 

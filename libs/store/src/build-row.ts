@@ -1,6 +1,6 @@
 // The one place where a row of `build` (and its phases, its artifacts) becomes core's Build: dates, bigints, JSON.
 import type { Artifact, Attempt, Build, CacheUse, ExportedVariable } from '#core/build.js';
-import { asBuildId, asProjectId, asWorkerId, type WorkerId } from '#core/ids.js';
+import { asBatchId, asBuildId, asProjectId, asWorkerId, type WorkerId } from '#core/ids.js';
 import type { LogSeal } from '#core/log-line.js';
 import {
   isFinal,
@@ -47,6 +47,8 @@ export type BuildRow = Pick<
   | 'logExpiredAt'
   | 'logArchived'
   | 'reportIds'
+  | 'batchId'
+  | 'batchIdentifier'
 > & { logLineCount: bigint | string | null; logByteCount: bigint | string | null; phases: PhaseRow[] };
 
 export type PhaseRow = Pick<BuildPhase, 'attempt' | 'phaseType' | 'status' | 'startedAt' | 'endedAt' | 'contexts'>;
@@ -92,6 +94,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     logArchived: row.logArchived,
     reportIds: row.reportIds,
     retryOf: row.retryOf === null ? null : asBuildId(row.retryOf),
+    batch: row.batchId === null ? null : { id: asBatchId(row.batchId), identifier: row.batchIdentifier ?? '' },
     version: row.version,
   };
 }

@@ -1,4 +1,5 @@
 // Builds: the one way to a build's row. The verbs that need SQL of their own stand in files of their own beside this one.
+import type { BatchPlan } from '#core/batch.js';
 import type {
   Artifact,
   Build,
@@ -273,6 +274,10 @@ export class BuildsStore {
 
   setExportedVariables(lease: Lease, variables: ExportedVariable[]): Promise<void> {
     return leased.setExportedVariables(this.db, lease, variables);
+  }
+
+  setBatchPlan(lease: Lease, plan: BatchPlan): Promise<void> {
+    return leased.setBatchPlan(this.db, lease, plan);
   }
 
   setCache(lease: Lease, use: CacheUse): Promise<void> {

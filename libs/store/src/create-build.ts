@@ -71,7 +71,8 @@ async function writeBuild(db: Database, id: BuildId, request: NewBuild): Promise
   return id;
 }
 
-async function refuseWhenFull(db: Database, maxWaiting: number): Promise<void> {
+/** Errors: Refusal LIMIT_EXCEEDED where so many builds wait already. */
+export async function refuseWhenFull(db: Database, maxWaiting: number): Promise<void> {
   const { rows } = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (SELECT 1 FROM build WHERE ${WAITING} LIMIT $1) waiting`,
     [maxWaiting],

@@ -38,6 +38,8 @@ const COLUMNS: Record<Exclude<keyof BuildRow, 'phases'>, string> = {
   logExpiredAt: 'log_expired_at',
   logArchived: 'log_archived',
   reportIds: 'report_ids',
+  batchId: 'batch_id',
+  batchIdentifier: 'batch_identifier',
 };
 
 const FIND = `

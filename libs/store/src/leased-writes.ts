@@ -1,4 +1,5 @@
 // What a worker writes to the build that it holds. Every write is guarded by the lease. Called by BuildsStore.
+import type { BatchPlan } from '#core/batch.js';
 import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
 import { Fault, Refusal } from '#core/errors.js';
 import type { PhaseContext, PhaseType } from '#core/phase.js';
@@ -142,6 +143,16 @@ export function setExportedVariables(db: Database, lease: Lease, variables: Expo
 
 export function setCache(db: Database, lease: Lease, use: CacheUse): Promise<void> {
   return setFact(db, lease, 'cache', storedJson(use));
+}
+
+/** Keeps what the build that reads a batch's buildspec planned; the batch begins with it when that build has succeeded. Errors: Fault LEASE_LOST. */
+export async function setBatchPlan(db: Database, lease: Lease, plan: BatchPlan): Promise<void> {
+  const { rowCount } = await db.query(
+    `WITH held AS (SELECT batch_id FROM build WHERE ${HOLDS_LEASE} FOR NO KEY UPDATE)
+     UPDATE build_batch SET plan = $4::jsonb FROM held WHERE build_batch.id = held.batch_id`,
+    [...leaseValues(lease), storedJson(plan)],
+  );
+  if (rowCount !== 1) throw leaseLost(lease);
 }
 
 /** Writes down an artifact of this attempt; the same identifier again replaces it. */

@@ -22,6 +22,10 @@ function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error> } 
       expireQueued: () => did('expire', []),
       settleLost: (_, hostLostMs) => did(`settle ${hostLostMs}`, []),
     },
+    batches: {
+      expire: () => did('batches', []),
+      mend: () => did('mend', { stopped: [], settled: [] }),
+    },
     logger: SILENT,
     leaseMs: LEASE_MS,
     hostLostMs: 7,
@@ -37,13 +41,13 @@ function upkeep(over: { graceAtStart?: boolean; fails?: Record<string, Error> } 
 
 describe('a round', () => {
   it('does each part in order', async () => {
-    expect(await upkeep().round()).toEqual(['expire', 'settle 7']);
+    expect(await upkeep().round()).toEqual(['expire', 'batches', 'mend', 'settle 7']);
   });
 
   it('settles nothing for as long as a lease after a start that may follow trouble', async () => {
     const { round } = upkeep({ graceAtStart: true });
-    expect(await round()).toEqual(['expire']);
-    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
+    expect(await round()).toEqual(['expire', 'batches', 'mend']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'batches', 'mend', 'settle 7']);
   });
 
   it.each([
@@ -51,21 +55,21 @@ describe('a round', () => {
     ['was full', FULL],
   ])('settles nothing for as long as a lease after the database %s', async (_, trouble) => {
     const { round, fails } = upkeep({ fails: { expire: trouble } });
-    expect(await round()).toEqual([]);
+    expect(await round()).toEqual(['batches', 'mend']);
     delete fails['expire'];
-    expect(await round()).toEqual(['expire']);
-    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
+    expect(await round()).toEqual(['expire', 'batches', 'mend']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'batches', 'mend', 'settle 7']);
   });
 
   it('settles nothing for as long as a lease after it came much too late, as on a machine that slept', async () => {
     const { round } = upkeep();
-    expect(await round(0, LEASE_MS)).toEqual(['expire', 'settle 7']);
-    expect(await round(0, LEASE_MS + 1)).toEqual(['expire']);
-    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'settle 7']);
+    expect(await round(0, LEASE_MS)).toEqual(['expire', 'batches', 'mend', 'settle 7']);
+    expect(await round(0, LEASE_MS + 1)).toEqual(['expire', 'batches', 'mend']);
+    expect(await round(LEASE_MS + 1)).toEqual(['expire', 'batches', 'mend', 'settle 7']);
   });
 
   it('goes on with the other part when one fails for another reason', async () => {
     const { round } = upkeep({ fails: { expire: new Fault('INTERNAL', 'a bug') } });
-    expect(await round()).toEqual(['settle 7']);
+    expect(await round()).toEqual(['batches', 'mend', 'settle 7']);
   });
 });

@@ -49,6 +49,10 @@ export function toBuildView(build: Build, waiting: Waiting | null, artifacts: re
     cacheScope: build.cacheScope,
     reportIds: build.reportIds,
     retryOf: build.retryOf === null ? null : publicBuildId(build.projectName, build.retryOf),
+    batch:
+      build.batch === null
+        ? null
+        : { id: publicBuildId(build.projectName, build.batch.id), identifier: build.batch.identifier },
     stopRequested: build.stopRequestedAt !== null,
     waiting,
     log: {

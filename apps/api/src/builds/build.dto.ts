@@ -8,58 +8,57 @@ import { projectName, projectSettingsView, timestamp } from '../projects/project
 import * as field from '../projects/project-fields.dto.js';
 
 /** CodeBuild's StartBuild members that Kilnyard takes (core BuildOverrides). */
-export const startBuildBody = z
-  .strictObject({
-    sourceVersion: field.sourceVersion.optional(),
-    sourceTypeOverride: z.enum(SOURCE_TYPES).optional(),
-    sourceLocationOverride: z.string().min(1).max(2048).optional(),
-    gitCloneDepthOverride: z.int().min(0).optional(),
-    gitSubmodulesConfigOverride: z.strictObject({ fetchSubmodules: z.boolean() }).optional(),
-    buildspecOverride: field.buildspecText.optional(),
-    sourceAuthOverride: field.sourceAuth.optional(),
-    insecureSslOverride: z.boolean().optional(),
-    artifactsOverride: field.primaryArtifacts.optional(),
-    secondaryArtifactsOverride: z
-      .array(field.secondaryArtifacts)
-      .max(field.MAX_SECONDARY)
-      .superRefine(field.uniqueBy((entry) => entry.artifactIdentifier, 'artifactIdentifier'))
-      .optional(),
-    secondarySourcesOverride: z
-      .array(field.secondarySource)
-      .max(field.MAX_SECONDARY)
-      .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
-      .optional(),
-    secondarySourcesVersionOverride: z
-      .array(field.secondarySourceVersion)
-      .max(field.MAX_SECONDARY)
-      .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
-      .optional(),
-    environmentVariablesOverride: field.environmentVariables.optional(),
-    imageOverride: field.imageName.optional(),
-    computeTypeOverride: field.computeType.optional(),
-    privilegedModeOverride: z.boolean().optional(),
-    imagePullCredentialsTypeOverride: field.imagePullCredentialsType.optional(),
-    registryCredentialOverride: field.registryCredential.optional(),
-    cacheOverride: field.cache.optional(),
-    serviceRoleOverride: field.role.optional(),
-    encryptionKeyOverride: field.role.optional(),
-    logsConfigOverride: field.logsConfig.optional(),
-    timeoutInMinutesOverride: field.timeoutInMinutes.optional(),
-    queuedTimeoutInMinutesOverride: field.queuedTimeoutInMinutes.optional(),
-    autoRetryLimitOverride: field.autoRetryLimit.optional(),
-    retryPolicyOverride: field.retryPolicy.optional(),
-    reportBuildStatusOverride: z.boolean().optional(),
-    priorityOverride: field.priority.optional(),
-    fleetOverride: field.fleet.optional(),
-    labelsOverride: field.labels.optional(),
-  })
-  .prefault({})
-  .meta({
-    id: 'StartBuild',
-    description: "Each field replaces the project's value for this build; environment variables merge by name.",
-  });
+export const startBuildShape = {
+  sourceVersion: field.sourceVersion.optional(),
+  sourceTypeOverride: z.enum(SOURCE_TYPES).optional(),
+  sourceLocationOverride: z.string().min(1).max(2048).optional(),
+  gitCloneDepthOverride: z.int().min(0).optional(),
+  gitSubmodulesConfigOverride: z.strictObject({ fetchSubmodules: z.boolean() }).optional(),
+  buildspecOverride: field.buildspecText.optional(),
+  sourceAuthOverride: field.sourceAuth.optional(),
+  insecureSslOverride: z.boolean().optional(),
+  artifactsOverride: field.primaryArtifacts.optional(),
+  secondaryArtifactsOverride: z
+    .array(field.secondaryArtifacts)
+    .max(field.MAX_SECONDARY)
+    .superRefine(field.uniqueBy((entry) => entry.artifactIdentifier, 'artifactIdentifier'))
+    .optional(),
+  secondarySourcesOverride: z
+    .array(field.secondarySource)
+    .max(field.MAX_SECONDARY)
+    .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
+    .optional(),
+  secondarySourcesVersionOverride: z
+    .array(field.secondarySourceVersion)
+    .max(field.MAX_SECONDARY)
+    .superRefine(field.uniqueBy((entry) => entry.sourceIdentifier, 'sourceIdentifier'))
+    .optional(),
+  environmentVariablesOverride: field.environmentVariables.optional(),
+  imageOverride: field.imageName.optional(),
+  computeTypeOverride: field.computeType.optional(),
+  privilegedModeOverride: z.boolean().optional(),
+  imagePullCredentialsTypeOverride: field.imagePullCredentialsType.optional(),
+  registryCredentialOverride: field.registryCredential.optional(),
+  cacheOverride: field.cache.optional(),
+  serviceRoleOverride: field.role.optional(),
+  encryptionKeyOverride: field.role.optional(),
+  logsConfigOverride: field.logsConfig.optional(),
+  timeoutInMinutesOverride: field.timeoutInMinutes.optional(),
+  queuedTimeoutInMinutesOverride: field.queuedTimeoutInMinutes.optional(),
+  autoRetryLimitOverride: field.autoRetryLimit.optional(),
+  retryPolicyOverride: field.retryPolicy.optional(),
+  reportBuildStatusOverride: z.boolean().optional(),
+  priorityOverride: field.priority.optional(),
+  fleetOverride: field.fleet.optional(),
+  labelsOverride: field.labels.optional(),
+};
 
-const statuses = z
+export const startBuildBody = z.strictObject(startBuildShape).prefault({}).meta({
+  id: 'StartBuild',
+  description: "Each field replaces the project's value for this build; environment variables merge by name.",
+});
+
+export const statuses = z
   .string()
   .max(200)
   .transform((text) => text.split(',').map((word) => word.trim()))
@@ -79,7 +78,7 @@ export const listBuildsQuery = z.strictObject({
   to: time.optional().meta({ description: 'Started before this time (ISO-8601).' }),
 });
 
-const phaseContext = z.object({
+export const phaseContext = z.object({
   statusCode: z.string(),
   message: z.string(),
   exitCode: z.int().optional().meta({ description: 'Of the command that failed.' }),
@@ -205,6 +204,10 @@ export const buildView = z
       description: 'Its reports, in the order in which they were made (`/v1/reports/{id}`); some may have expired.',
     }),
     retryOf: z.string().nullable(),
+    batch: z
+      .object({ id: z.string(), identifier: z.string() })
+      .nullable()
+      .meta({ description: 'The batch that it is a part of, and its name there.' }),
     stopRequested: z.boolean(),
     waiting: waitingView.nullable(),
     log: logView

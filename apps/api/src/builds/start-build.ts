@@ -94,15 +94,18 @@ export class StartBuild {
   }
 }
 
-/** Overrides may have put a type and a location together that do not fit, so the whole is looked at again. */
-function checkSource(settings: ProjectSettings): void {
+/**
+ * Overrides may have put a type and a location together that do not fit, so the whole is looked at again.
+ * Errors: Refusal INVALID_INPUT, BUILDSPEC_INVALID.
+ */
+export function checkSource(settings: ProjectSettings, reading: 'build' | 'batch' = 'build'): void {
   const { source } = settings;
   const [first] = sourceMistakes(source);
   if (first !== undefined)
     throw refusalOf([
       { field: `source.${first.field}`, expected: first.expected, got: shown(first.field, source[first.field]) },
     ]);
-  checkBuildspecSetting(source);
+  checkBuildspecSetting(source, reading);
 }
 
 function idOf(newId: string | undefined): { id?: BuildId } {

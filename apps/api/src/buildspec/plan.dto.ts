@@ -1,7 +1,7 @@
 // The summary of a plan as the API answers it. Shapes only; libs/buildspec/src/plan-summary.ts makes it.
 import { z } from 'zod';
 import { COMMAND_PHASES } from '#core/phase.js';
-import { BATCH_KINDS } from '#buildspec/summarize-batch.js';
+import { BATCH_KINDS } from '#buildspec/batch-spec.js';
 import { REPORT_FORMATS } from '#core/report.js';
 
 const artifactShape = {

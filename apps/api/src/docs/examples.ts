@@ -97,6 +97,7 @@ export const EXAMPLE_BUILD_VIEW = {
   cacheScope: null,
   reportIds: [],
   retryOf: null,
+  batch: null,
   stopRequested: false,
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },
   log: {
@@ -111,6 +112,73 @@ export const EXAMPLE_BUILD_VIEW = {
   autoRetry: { limit: 0, number: 0 },
   attempts: [],
 } as const;
+
+export const EXAMPLE_BATCH_ID = 'demo:5f1c1c0e-6c0b-4f0e-9a55-0d5f0d1a7e11';
+
+export const EXAMPLE_BATCH_BUILDSPEC = [
+  'version: 0.2',
+  'batch:',
+  '  build-graph:',
+  '    - identifier: compile',
+  '    - identifier: test',
+  '      depend-on: [compile]',
+  '      env: {variables: {LEVEL: full}}',
+  'phases:',
+  '  build:',
+  '    commands:',
+  '      - echo "$CODEBUILD_BATCH_BUILD_IDENTIFIER"',
+  '',
+].join('\n');
+
+export const EXAMPLE_BATCH_VIEW = {
+  id: EXAMPLE_BATCH_ID,
+  projectName: 'demo',
+  buildBatchNumber: 1,
+  buildBatchStatus: 'IN_PROGRESS',
+  complete: false,
+  currentPhase: 'DOWNLOAD_BATCHSPEC',
+  phases: [
+    {
+      phaseType: 'SUBMITTED',
+      phaseStatus: 'SUCCEEDED',
+      startTime: '2026-01-05T09:01:00.000Z',
+      endTime: '2026-01-05T09:01:00.000Z',
+      durationInSeconds: 0,
+      contexts: [],
+    },
+    { phaseType: 'DOWNLOAD_BATCHSPEC', startTime: '2026-01-05T09:01:00.000Z', contexts: [] },
+  ],
+  source: EXAMPLE_PROJECT.source,
+  artifacts: { type: 'S3', packaging: 'ZIP', location: `/v1/batches/${EXAMPLE_BATCH_ID}/artifacts` },
+  cache: { type: 'NO_CACHE' },
+  environment: EXAMPLE_PROJECT_VIEW.environment,
+  buildTimeoutInMinutes: 30,
+  queuedTimeoutInMinutes: 480,
+  priority: 0,
+  buildBatchConfig: { timeoutInMins: 60 },
+  startTime: '2026-01-05T09:01:00.000Z',
+  deadline: '2026-01-05T10:01:00.000Z',
+  initiator: 'admin',
+  stopRequested: false,
+  ending: null,
+  counts: {},
+  buildGroups: [
+    {
+      identifier: 'DOWNLOAD_SOURCE',
+      dependsOn: [],
+      ignoreFailure: false,
+      status: 'IN_PROGRESS',
+      currentBuildSummary: {
+        id: EXAMPLE_BUILD_ID,
+        requestedOn: '2026-01-05T09:01:00.000Z',
+        buildStatus: 'IN_PROGRESS',
+      },
+      priorBuildSummaryList: [],
+    },
+  ],
+} as const;
+
+export const BATCH_PARAM = { id: { description: 'Id of the batch, `<project>:<uuid>`.', example: EXAMPLE_BATCH_ID } };
 
 export const EXAMPLE_LOG_LINES = [
   { seq: 0, time: '2026-01-05T09:01:02.120Z', stream: 'system', text: '[Container] Entering phase INSTALL' },

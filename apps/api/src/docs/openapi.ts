@@ -12,6 +12,7 @@ Every error is a problem (RFC 9457) that names the field, what was expected and 
 const TAGS: [string, string][] = [
   ['Projects', 'What is built, from where, and how.'],
   ['Builds', 'Start, watch, stop, retry.'],
+  ['Batches', 'Many builds of one commit with one outcome: lists, graphs, matrices, fan-outs.'],
   ['Logs', 'Read, follow, download.'],
   ['Artifacts', 'What builds leave behind.'],
   ['Uploads', 'Source archives without a Git host.'],

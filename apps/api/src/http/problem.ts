@@ -104,6 +104,8 @@ function rowOfRefusal(code: RefusalCode): Row {
       return { status: 404, title: 'No such project' };
     case 'BUILD_NOT_FOUND':
       return { status: 404, title: 'No such build' };
+    case 'BATCH_NOT_FOUND':
+      return { status: 404, title: 'No such batch' };
     case 'ATTEMPT_NOT_FOUND':
       return { status: 404, title: 'No such attempt' };
     case 'ARTIFACT_NOT_FOUND':
@@ -127,9 +129,11 @@ function rowOfRefusal(code: RefusalCode): Row {
     case 'PROJECT_EXISTS':
       return { status: 409, title: 'The project exists already' };
     case 'ILLEGAL_TRANSITION':
-      return { status: 409, title: 'The build cannot do this now' };
+      return { status: 409, title: 'The build or batch cannot do this now' };
     case 'BUILD_IN_PROGRESS':
       return { status: 409, title: 'The build is still in progress' };
+    case 'BATCH_IN_PROGRESS':
+      return { status: 409, title: 'The batch is still in progress' };
     case 'IDEMPOTENCY_MISMATCH':
       return { status: 422, title: 'The Idempotency-Key was used for another request' };
     case 'RANGE_NOT_SATISFIABLE':

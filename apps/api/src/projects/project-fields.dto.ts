@@ -1,6 +1,8 @@
 // The parts of a project's document, as CodeBuild spells them (codebuild-contract A7), with the checks that A5 names.
 // The OpenAPI document is made of these same schemas.
 import { z } from 'zod';
+import { MAX_BATCH_TASKS } from '#buildspec/limits.js';
+import { BATCH_REPORT_MODES, DEFAULT_BATCH_TIMEOUT_MINUTES, DEFAULT_MAX_BUILDS } from '#core/batch.js';
 import { COMPUTE_TYPE_NAMES } from '#core/compute-type.js';
 import { FLEET_NAME, fleetName, LABEL, MAX_LABELS } from '#core/fleet.js';
 import { IMAGE_PULL_POLICIES, SOURCE_TYPES } from '#core/project.js';
@@ -328,3 +330,37 @@ export function uniqueBy<T>(of: (entry: T) => string, field: string) {
     });
   };
 }
+
+/** CodeBuild's ProjectBuildBatchConfig (codebuild-contract A7). */
+export const buildBatchConfig = z
+  .strictObject({
+    serviceRole: role.optional().meta({ description: 'Kept and shown, without effect.' }),
+    combineArtifacts: z.boolean().optional().meta({
+      description: 'The artifacts of all builds keep their place; else each gets its identifier as a folder.',
+    }),
+    restrictions: z
+      .strictObject({
+        maximumBuildsAllowed: z
+          .int()
+          .min(1)
+          .max(MAX_BATCH_TASKS)
+          .optional()
+          .meta({
+            description: `Tasks of a batch; absent: ${DEFAULT_MAX_BUILDS}.`,
+          }),
+        computeTypesAllowed: z.array(computeType).min(1).optional(),
+        fleetsAllowed: z.array(text(256)).min(1).max(100).optional(),
+      })
+      .optional()
+      .meta({ description: 'A batch that asks for more fails before a task of it begins.' }),
+    timeoutInMins: z
+      .int()
+      .min(5)
+      .max(2160)
+      .optional()
+      .meta({
+        description: `Of the whole batch, from the request; absent: ${DEFAULT_BATCH_TIMEOUT_MINUTES}.`,
+      }),
+    batchReportMode: z.enum(BATCH_REPORT_MODES).optional().meta({ description: 'Kept and shown.' }),
+  })
+  .meta({ id: 'BuildBatchConfig' });

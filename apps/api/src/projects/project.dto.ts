@@ -55,6 +55,7 @@ const settingsShape = {
   logsConfig: field.logsConfig.optional(),
   priority: field.priority.default(0),
   retention: field.retention.optional(),
+  buildBatchConfig: field.buildBatchConfig.optional(),
 };
 
 /** A policy without a limit would be silently without effect; 0 switches it off on purpose. */
@@ -111,6 +112,7 @@ export const projectSettingsView = {
   logsConfig: field.logsConfig.optional(),
   priority: z.int(),
   retention: field.retention.optional(),
+  buildBatchConfig: field.buildBatchConfig.optional(),
 };
 
 export const timestamp = z.iso.datetime().meta({ description: 'ISO-8601, UTC.' });

@@ -1,4 +1,5 @@
 // The engine's journal on the store: every write under the build's lease.
+import type { BatchPlan } from '#core/batch.js';
 import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
 import type { PhaseContext } from '#core/phase.js';
@@ -47,6 +48,10 @@ export class StoreJournal extends BuildJournal {
 
   addArtifact(artifact: Artifact): Promise<void> {
     return this.write(() => this.builds.addArtifact(this.lease, artifact));
+  }
+
+  override setBatchPlan(plan: BatchPlan): Promise<void> {
+    return this.write(() => this.builds.setBatchPlan(this.lease, plan));
   }
 
   private write<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 // `batch` in the buildspec's schema.
-import { BATCH_KINDS } from '../summarize-batch.js';
+import { BATCH_KINDS } from '../batch-spec.js';
 import { flag, section, text, texts, type JsonSchema } from './values.js';
 
 const VALUE: JsonSchema = { type: ['string', 'number', 'boolean', 'null'] };

@@ -46,6 +46,7 @@ const build: Build = {
   logExpiredAt: null,
   logArchived: false,
   reportIds: [],
+  batch: null,
   retryOf: null,
   version: 1,
 };
@@ -114,6 +115,7 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     setImage: unused,
     setExportedVariables: unused,
     setCache: unused,
+    setBatchPlan: unused,
     addArtifact: unused,
   };
   return {

@@ -14,8 +14,10 @@ import type { BuildRun } from '../build-run.js';
 import { builtInVariables, sourceFolder } from '../environment.js';
 import { systemLines } from '../logs/system-line.js';
 import { keepRecord } from '../run-record.js';
+import { placeTools } from '../script/build-tools.js';
 import { writeScript } from '../script/write-script.js';
 import { expansionTexts } from './artifact-plan.js';
+import { planBatch, readsBatch } from './batch-plan.js';
 import { restoreCache } from './cache.js';
 import { planRuntimes } from './runtimes.js';
 import { watchScript } from './script-output.js';
@@ -34,10 +36,11 @@ export async function downloadSource(run: BuildRun): Promise<PhaseOutcome> {
   for (const source of settings.secondarySources) {
     const identifier = source.sourceIdentifier ?? '';
     const version = settings.secondarySourceVersions.find((one) => one.sourceIdentifier === identifier)?.sourceVersion;
-    secondary.push({ identifier, source, version, dir: (await fetchInto(run, source, version)).dir });
+    const { dir, resolvedVersion } = await fetchInto(run, source, version);
+    secondary.push({ identifier, source, version, resolvedVersion, dir });
   }
   await log.say(`CODEBUILD_SRC_DIR=${primary.dir}`);
-  const plan = await readPlan(run, primary.dir);
+  const plan = await readPlan(run, primary.dir, secondary);
   await log.say('Processing environment variables');
   const variables = await resolveVariables(run, plan);
   const sealedVariables = new Set(variables.filter(({ sealed }) => sealed).map(({ name }) => name));
@@ -79,7 +82,11 @@ async function fetchInto(
   return { dir, ...fetched };
 }
 
-async function readPlan(run: BuildRun, sourceDir: string): Promise<BuildPlan> {
+async function readPlan(
+  run: BuildRun,
+  sourceDir: string,
+  secondary: readonly { identifier: string; version: string | undefined; resolvedVersion: string | undefined }[],
+): Promise<BuildPlan> {
   const { log, ports, request } = run;
   const { settings } = request.build;
   const located = locateBuildspec(settings.source.buildspec);
@@ -96,7 +103,14 @@ async function readPlan(run: BuildRun, sourceDir: string): Promise<BuildPlan> {
     if (bytes === null) throw new PhaseFailure('YAML_FILE_ERROR', `stat ${shown}: no such file or directory`);
     text = bytes.toString('utf8');
   }
-  const { buildspec, warnings, placeOf } = parseBuildspec(text);
+  const ofBatch = readsBatch(request.build);
+  const { buildspec, warnings, placeOf } = parseBuildspec(text, ofBatch ? 'batch' : 'build');
+  if (ofBatch) {
+    const versions = secondary.flatMap(({ identifier, version, resolvedVersion = version }) =>
+      resolvedVersion === undefined ? [] : [{ sourceIdentifier: identifier, sourceVersion: resolvedVersion }],
+    );
+    return planBatch(run, buildspec, versions);
+  }
   const plan = compile(buildspec, {
     warnings,
     placeOf,
@@ -143,6 +157,7 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     exported: plan.exportedVariables,
     expansions: run.source!.expansions,
     ownProcesses: sandbox.ownProcesses,
+    toolsDir: await placeTools(sandbox),
   });
   const preparedAt = run.ports.clock.now();
   await Promise.all([keepRecord(run), run.notes.settled()]);

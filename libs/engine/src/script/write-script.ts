@@ -43,6 +43,8 @@ export interface ScriptPlan {
   exported: readonly string[];
   /** Texts in which variables and `$(…)` are wanted resolved at the end; told by their index. */
   expansions: readonly string[];
+  /** Folder of programs that a build finds behind those of its image; absent: none. */
+  toolsDir?: string;
   /** False where the sandbox has no process namespace of its own: then nothing is killed at the end. */
   ownProcesses: boolean;
 }
@@ -92,9 +94,11 @@ const ANY_OWNER = [
 ];
 
 function exportLines(plan: ScriptPlan, users: boolean): string {
-  return [...(users ? ANY_OWNER : []), ...plan.variables]
-    .map(({ name, value }) => `export ${name}=${shellQuote(value)}`)
-    .join('\n');
+  const lines = [...(users ? ANY_OWNER : []), ...plan.variables].map(
+    ({ name, value }) => `export ${name}=${shellQuote(value)}`,
+  );
+  if (plan.toolsDir !== undefined) lines.push(`export PATH="$PATH:"${shellQuote(plan.toolsDir)}`);
+  return lines.join('\n');
 }
 
 function phaseBlock(phase: ScriptPhase, runAs: string | null): string {

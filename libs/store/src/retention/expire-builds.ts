@@ -23,7 +23,17 @@ export async function expireBuilds(db: Database, policies: Policies, now: Date, 
     });
     total.items += taken.items;
   }
+  await forgetBatches(db, now);
   return total;
+}
+
+/** An ended batch goes with the last of its builds. */
+async function forgetBatches(db: Database, now: Date): Promise<void> {
+  await db.query(
+    `DELETE FROM build_batch b WHERE b.status <> 'IN_PROGRESS' AND b.ended_at < $1::timestamptz
+       AND NOT EXISTS (SELECT 1 FROM build WHERE batch_id = b.id)`,
+    [now.toISOString()],
+  );
 }
 
 /**

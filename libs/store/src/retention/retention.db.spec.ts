@@ -3,8 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { randomUUID } from 'node:crypto';
 import type { ProjectRetention, RetentionPolicy } from '#core/retention.js';
 import { asBuildId, asWorkerId, type BuildId } from '#core/ids.js';
+import type { Project } from '#core/project.js';
 import { newTestDatabase, type TestDatabase } from '#testing/database.js';
 import { newLogChunk, newProjectSettings } from '#testing/factories.js';
+import { BatchesStore } from '../batch/batches.store.js';
 import { BuildsStore } from '../builds.store.js';
 import { Database } from '../database.js';
 import { dropPendingPartitions, logPartitions, partitionName } from '../log-partitions.js';
@@ -42,8 +44,8 @@ beforeEach(async () => {
 const keep = (policy: Partial<RetentionPolicy>) => new RetentionStore(db, { ...NONE, ...policy });
 const daysAgo = (days: number) => new Date(NOW.getTime() - days * DAY_MS);
 
-async function newProject(name: string, retention?: ProjectRetention): Promise<void> {
-  await projects.create(name, newProjectSettings(retention === undefined ? {} : { retention }));
+async function newProject(name: string, retention?: ProjectRetention): Promise<Project> {
+  return projects.create(name, newProjectSettings(retention === undefined ? {} : { retention }));
 }
 
 interface Left {
@@ -268,6 +270,29 @@ describe('builds', () => {
       const { rows } = await db.query<{ id: string }>(`SELECT DISTINCT build_id AS id FROM ${table}`);
       expect([young, running, success]).toEqual(expect.arrayContaining(rows.map((row) => row.id)));
     }
+  });
+
+  it('of a batch take it along when the last of them goes', async () => {
+    const demo = await newProject('demo');
+    const batches = new BatchesStore(db);
+    const request = {
+      project: demo,
+      settings: demo.settings,
+      config: {},
+      overrides: {},
+      initiator: 'ada',
+      maxWaiting: 9,
+    };
+    const ids = [await batches.write(request), await batches.write(request), await batches.write(request)];
+    for (const id of ids.slice(0, 2)) await batches.stop(id, 'ada');
+    await db.query(`UPDATE build_batch SET ended_at = $2 WHERE id = $1`, [ids[0], daysAgo(40)]);
+    await db.query(`UPDATE build SET queued_at = $2 WHERE batch_id = $1`, [ids[0], daysAgo(40)]);
+    expect((await keep({ buildsDays: 30 }).expireBuilds(NOW, SIGNAL)).items).toBe(1);
+    await expect(batches.get(ids[0]!)).rejects.toMatchObject({ code: 'BATCH_NOT_FOUND' });
+    expect([await batches.get(ids[1]!), await batches.get(ids[2]!)]).toMatchObject([
+      { status: 'STOPPED' },
+      { status: 'IN_PROGRESS' },
+    ]);
   });
 
   it('go by count, of each project its own', async () => {
