@@ -70,6 +70,14 @@ export interface SandboxFile {
   open(): Promise<NodeJS.ReadableStream>;
 }
 
+/** What of a walk is wanted; asked by path, as it is told. Folders are told all the same, and so may files be. */
+export interface WalkChoice {
+  /** Is what is in this folder wanted? */
+  enters(folder: string): boolean;
+  /** Is this file wanted? */
+  wants(file: string): boolean;
+}
+
 export abstract class Sandbox {
   /** The engine's id of it. */
   abstract readonly id: string;
@@ -112,9 +120,9 @@ export abstract class Sandbox {
   abstract diskUsage(): Promise<number>;
   /**
    * Walks a folder (absolute path inside). Symlinks are reported, never followed, not even in `dir` itself.
-   * A missing folder yields nothing. Folders to which `enters` (by path, as it is told) says no need not be walked.
+   * A missing folder yields nothing. What `choice` says no to need not be looked at.
    */
-  abstract files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile>;
+  abstract files(dir: string, signal: AbortSignal, choice?: WalkChoice): AsyncIterable<SandboxFile>;
   /** Unpacks a tar into an existing folder inside (absolute). Usable before start. */
   abstract unpack(dir: string, tar: NodeJS.ReadableStream, signal: AbortSignal): Promise<void>;
   /** Takes everything of it away: container, workspace, control files. */
