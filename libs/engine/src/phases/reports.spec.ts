@@ -39,6 +39,17 @@ describe('collectReports', () => {
   });
 
   it.each([
+    ['no', 'out/a.xml'],
+    ['yes', 'a.xml'],
+  ])('names the file of a case, with discard-paths %s', async (discard, name) => {
+    const { run, store } = newRun(`${OFF}reports: {unit: {files: ['**/*.xml'], discard-paths: ${discard}}}`, [
+      file('out/a.xml', 'pass'),
+    ]);
+    await collectReports(run);
+    expect(store.saved[0]?.content.cases.map((one) => one.file)).toEqual([name]);
+  });
+
+  it.each([
     ['nothing that matches', [], 'No matching report paths found for unit'],
     ['links, which lead anywhere', [link('a.xml', '/etc/passwd')], 'No matching report paths found for unit'],
     ['a file that is broken', [file('a.xml', 'broken')], 'Report file a.xml is not taken: it is broken'],
