@@ -79,6 +79,14 @@ export interface AsideEnd {
   errors: Buffer;
 }
 
+/** What of a walk is wanted; asked by path, as it is told. Folders are told all the same, and so may files be. */
+export interface WalkChoice {
+  /** Is what is in this folder wanted? */
+  enters(folder: string): boolean;
+  /** Is this file wanted? */
+  wants(file: string): boolean;
+}
+
 export abstract class Sandbox {
   /** The engine's id of it. */
   abstract readonly id: string;
@@ -128,9 +136,9 @@ export abstract class Sandbox {
   abstract diskUsage(): Promise<number>;
   /**
    * Walks a folder (absolute path inside). Symlinks are reported, never followed, not even in `dir` itself.
-   * A missing folder yields nothing. Folders to which `enters` (by path, as it is told) says no need not be walked.
+   * A missing folder yields nothing. What `choice` says no to need not be looked at.
    */
-  abstract files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile>;
+  abstract files(dir: string, signal: AbortSignal, choice?: WalkChoice): AsyncIterable<SandboxFile>;
   /**
    * What one path of the workspace (absolute, inside) is, or null when nothing is there, or when a part of the way is no real folder.
    * A symlink is reported, not followed.

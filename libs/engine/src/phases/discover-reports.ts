@@ -56,11 +56,14 @@ async function* candidates(
     if (!(error instanceof Refusal)) throw error;
     return run.log.say(error.message);
   }
-  const enters = (folder: string): boolean => !PASSED_OVER.has(posix.basename(folder));
-  for await (const file of run.sandbox!.files(sourceDir, run.signal, enters)) {
+  const choice = {
+    enters: (folder: string): boolean => !PASSED_OVER.has(posix.basename(folder)),
+    wants: (path: string): boolean => store.mayBeReport(path) && matches(path),
+  };
+  for await (const file of run.sandbox!.files(sourceDir, run.signal, choice)) {
     if (late()) return;
     if (file.type !== 'file' || file.sizeBytes === 0 || file.sizeBytes > MAX_REPORT_FILE_BYTES) continue;
-    if (!store.mayBeReport(file.path) || !matches(file.path)) continue;
+    if (!choice.wants(file.path)) continue;
     if (!taken.has(posix.join(sourceDir, file.path))) yield { path: file.path, file };
   }
 }

@@ -7,7 +7,7 @@ import { nothingOf, type NewReport, type ReportContent, type ReportFormat } from
 import { newProjectSettings } from '#testing/factories.js';
 import { FakeClock } from '#testing/fake-clock.js';
 import { RecordingSink } from '#testing/recording-sink.js';
-import type { SandboxFile } from '../backend/backend.js';
+import type { SandboxFile, WalkChoice } from '../backend/backend.js';
 import type { BuildRun } from '../build-run.js';
 import { LogPipeline } from '../logs/pipeline.js';
 import { ReportReader, ReportStore } from '../ports.js';
@@ -36,6 +36,17 @@ describe('collectReports', () => {
       'Found 2 file(s)',
       'Report hello-unit FAILED: 3 test cases, 2 succeeded, 1 failed, 0 with errors, 0 skipped',
     ]);
+  });
+
+  it.each([
+    ['no', 'out/a.xml'],
+    ['yes', 'a.xml'],
+  ])('names the file of a case, with discard-paths %s', async (discard, name) => {
+    const { run, store } = newRun(`${OFF}reports: {unit: {files: ['**/*.xml'], discard-paths: ${discard}}}`, [
+      file('out/a.xml', 'pass'),
+    ]);
+    await collectReports(run);
+    expect(store.saved[0]?.content.cases.map((one) => one.file)).toEqual([name]);
   });
 
   it.each([
@@ -232,7 +243,7 @@ function newRun(sections: string, files: SandboxFile[], clock = new FakeClock())
   const sink = new RecordingSink();
   const store = new WordStore();
   const stop = new AbortController();
-  let enters: (folder: string) => boolean = () => true;
+  let choice: Partial<WalkChoice> = {};
   const log = new LogPipeline({ sink, clock });
   const run = {
     request: { build: { projectName: 'hello', settings: newProjectSettings() } },
@@ -240,8 +251,8 @@ function newRun(sections: string, files: SandboxFile[], clock = new FakeClock())
     log,
     signal: stop.signal,
     sandbox: {
-      files: (dir: string, signal: AbortSignal, asked = enters) => {
-        enters = asked;
+      files: (dir: string, signal: AbortSignal, asked = choice) => {
+        choice = asked;
         const prefix = dir === '/src' ? '' : `${dir.slice('/src/'.length)}/`;
         return (async function* () {
           for (const one of files.filter(({ path }) => path.startsWith(prefix))) {
@@ -258,5 +269,5 @@ function newRun(sections: string, files: SandboxFile[], clock = new FakeClock())
     await log.end();
     return sink.texts.map((text) => text.replace(/^\[Container\] \S+ \S+ /, ''));
   };
-  return { run: run as unknown as BuildRun, store, stop, texts, entered: (folder: string) => enters(folder) };
+  return { run: run as unknown as BuildRun, store, stop, texts, entered: (folder: string) => choice.enters?.(folder) };
 }

@@ -4,7 +4,14 @@ import { posix } from 'node:path';
 import type Docker from 'dockerode';
 import type { ComputeLimits } from '#core/compute-type.js';
 import { Fault } from '#core/errors.js';
-import { Sandbox, type AsideEnd, type ExitState, type OutputPiece, type SandboxFile } from '../backend.js';
+import {
+  Sandbox,
+  type AsideEnd,
+  type ExitState,
+  type OutputPiece,
+  type SandboxFile,
+  type WalkChoice,
+} from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
 import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
 import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
@@ -155,12 +162,12 @@ export class DockerSandbox extends Sandbox {
     return workspace + layer;
   }
 
-  async *files(dir: string, signal: AbortSignal, enters?: (folder: string) => boolean): AsyncGenerator<SandboxFile> {
+  async *files(dir: string, signal: AbortSignal, choice?: WalkChoice): AsyncGenerator<SandboxFile> {
     const path = posix.normalize(dir);
     const inside = posix.relative(BUILD_ROOT, path);
     const ours = this.workspaceOurs && !inside.startsWith('..') && !posix.isAbsolute(inside);
     const found = ours
-      ? walkWorkspace(this.files_.workspace, inside, enters)
+      ? walkWorkspace(this.files_.workspace, inside, choice)
       : archiveFiles(this.container, path, signal);
     for await (const file of found) {
       signal.throwIfAborted();

@@ -23,6 +23,7 @@ import {
   type ImageRequest,
   type OutputPiece,
   type SandboxFile,
+  type WalkChoice,
   type SandboxSpec,
 } from '../backend.js';
 import { diskSpaces, type DiskSpace } from '../disk-space.js';
@@ -229,11 +230,11 @@ class FakeSandbox extends Sandbox {
     return bytes;
   }
 
-  files(dir: string, _signal: AbortSignal, enters?: (folder: string) => boolean): AsyncIterable<SandboxFile> {
+  files(dir: string, _signal: AbortSignal, choice?: WalkChoice): AsyncIterable<SandboxFile> {
     const inside = dir.startsWith(this.buildRoot) ? dir.slice(this.buildRoot.length) : null;
     return inside === null
-      ? walkWorkspace(join(this.files_.dir, 'outside'), dir, enters)
-      : walkWorkspace(this.files_.workspace, inside, enters);
+      ? walkWorkspace(join(this.files_.dir, 'outside'), dir, choice)
+      : walkWorkspace(this.files_.workspace, inside, choice);
   }
 
   async entry(path: string): Promise<SandboxFile | null> {

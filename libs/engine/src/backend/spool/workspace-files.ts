@@ -3,21 +3,18 @@
 import { constants, type Stats } from 'node:fs';
 import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import type { SandboxFile } from '../backend.js';
+import type { SandboxFile, WalkChoice } from '../backend.js';
 
 /** Folders deeper than this are not entered. */
 const MAX_DEPTH = 200;
+const ALL: WalkChoice = { enters: () => true, wants: () => true };
 
 /**
  * Everything below `root/dir`, folders before what is in them, names in byte order.
  * In: `dir` relative to root, `/`-separated. Out: paths relative to `root/dir`. Nothing when a part of it is missing, a file
- * or a symlink. A folder that `enters` says no to is told, and what is in it is not. Errors: the file system's own.
+ * or a symlink. Of what `choice` says no to, folders are told without what is in them, and files are not even looked at. Errors: the file system's own.
  */
-export async function* walkWorkspace(
-  root: string,
-  dir: string,
-  enters: (folder: string) => boolean = () => true,
-): AsyncGenerator<SandboxFile> {
+export async function* walkWorkspace(root: string, dir: string, choice: WalkChoice = ALL): AsyncGenerator<SandboxFile> {
   let path = await realpath(root).catch(absent);
   if (path === null) return;
   for (const part of dir.split('/').filter((name) => name !== '' && name !== '.')) {
@@ -26,7 +23,7 @@ export async function* walkWorkspace(
     if (!(await isFolder(path))) return;
   }
   if (!(await isFolder(path))) return;
-  yield* walk(path, '', 0, enters);
+  yield* walk(path, '', 0, choice);
 }
 
 /** As Sandbox.entry: `path` relative to root. */
@@ -44,22 +41,20 @@ export async function entryOfWorkspace(root: string, path: string): Promise<Sand
   return stats === null ? null : describe(join(folder, name), name, stats);
 }
 
-async function* walk(
-  folder: string,
-  prefix: string,
-  depth: number,
-  enters: (folder: string) => boolean,
-): AsyncGenerator<SandboxFile> {
+async function* walk(folder: string, prefix: string, depth: number, choice: WalkChoice): AsyncGenerator<SandboxFile> {
   if (depth > MAX_DEPTH) return;
-  const names = (await readdir(folder)).sort((a, b) => (a < b ? -1 : 1));
-  for (const name of names) {
+  const entries = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const { name } = entry;
+    if (entry.isFile() && !choice.wants(prefix + name)) continue;
     const path = join(folder, name);
     const stats = await lstat(path).catch(absent);
     if (stats === null) continue;
     const file = await describe(path, prefix + name, stats);
     if (file === null) continue;
     yield file;
-    if (file.type === 'directory' && enters(file.path)) yield* walk(path, `${prefix}${name}/`, depth + 1, enters);
+    if (file.type === 'directory' && choice.enters(file.path))
+      yield* walk(path, `${prefix}${name}/`, depth + 1, choice);
   }
 }
 
