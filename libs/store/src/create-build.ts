@@ -88,7 +88,7 @@ export async function refuseWhenFull(db: Database, maxWaiting: number): Promise<
 }
 
 /** Errors: Error for one that no caller of ours may make. */
-function scopeOf({ cacheScope = null }: NewBuild): CacheScope {
+export function scopeOf({ cacheScope = null }: { cacheScope?: CacheScope }): CacheScope {
   if (cacheScope === null) return null;
   if (cacheScope !== '' && cacheScope.length <= MAX_CACHE_SCOPE) return cacheScope;
   throw new Error(`a cache scope has 1 to ${MAX_CACHE_SCOPE} characters, got ${cacheScope.length}`);

@@ -44,9 +44,13 @@ const task = (identifier: string, dependsOn: string[] = [], over: Partial<Planne
 });
 const plan = (tasks: PlannedTask[], fastFail = false): BatchPlan => ({ fastFail, tasks, secondarySourceVersions: [] });
 
-async function start(config: BuildBatchConfig = {}, over: Partial<ProjectSettings> = {}): Promise<BatchId> {
+async function start(
+  config: BuildBatchConfig = {},
+  over: Partial<ProjectSettings> = {},
+  more: { cacheScope?: string } = {},
+): Promise<BatchId> {
   const settings = { ...project.settings, ...over };
-  return batches.write({ project, settings, config, overrides: {}, initiator: 'ada', maxWaiting: 1000 });
+  return batches.write({ project, settings, config, overrides: {}, initiator: 'ada', maxWaiting: 1000, ...more });
 }
 const claim = (): Promise<ClaimedBuild | null> =>
   builds.claimNext({ workerId: asWorkerId('host-1'), leaseMs: 60_000, called: true });
@@ -84,6 +88,20 @@ const phases = (batch: BuildBatchInFull): string[] =>
 const name = (one: ClaimedBuild | null): string | undefined => one?.build.batch?.identifier;
 
 describe('a batch', () => {
+  it('gives its cache scope to all its builds, those of a retry too', async () => {
+    const id = await start({}, {}, { cacheScope: 'fork-1' });
+    const spec = await claimed();
+    await builds.setBatchPlan(spec.lease, plan([task('one')]));
+    await end(spec);
+    const one = await claimed();
+    await end(one, 'badly');
+    await batches.retry(id, 'RETRY_FAILED_BUILDS', 'ada');
+    const again = await claimed();
+    expect([spec, one, again].map(({ build }) => build.cacheScope)).toEqual(['fork-1', 'fork-1', 'fork-1']);
+    expect(again.build.id).not.toBe(one.build.id);
+    await end(again);
+  });
+
   it('begins with the build that reads its buildspec, which leaves nothing behind itself', async () => {
     const id = await start({ timeoutInMins: 30 }, { artifacts: { type: 'S3' }, cache: { type: 'S3' } });
     const batch = await batches.get(id);

@@ -1,9 +1,10 @@
 // A batch's first transaction: number, row, first event, and the build that reads its buildspec. Called by BatchesStore.
 import { v7 as timeOrderedUuid } from 'uuid';
 import { DEFAULT_BATCH_TIMEOUT_MINUTES, SPEC_GROUP, type BatchOverrides, type BuildBatchConfig } from '#core/batch.js';
+import type { CacheScope } from '#core/cache.js';
 import { asBatchId, type BatchId } from '#core/ids.js';
 import type { Project, ProjectSettings } from '#core/project.js';
-import { refuseWhenFull } from '../create-build.js';
+import { refuseWhenFull, scopeOf } from '../create-build.js';
 import { isUniqueViolation } from '../database-errors.js';
 import type { Database, Queryable } from '../database.js';
 import { projectNotFound } from '../projects.store.js';
@@ -20,6 +21,8 @@ export interface NewBatch {
   config: BuildBatchConfig;
   overrides: BatchOverrides;
   initiator: string;
+  /** Of all its builds; absent: trusted. */
+  cacheScope?: CacheScope;
   /** As of NewBuild; the batch's tasks, which come later, are not counted against it. */
   maxWaiting: number;
 }
@@ -57,12 +60,8 @@ async function writeBatch(db: Database, id: BatchId, request: NewBatch): Promise
   return id;
 }
 
-async function insertBatch(
-  tx: Queryable,
-  id: BatchId,
-  { project, settings, config, overrides, initiator }: NewBatch,
-  sourceVersion: string | null,
-): Promise<void> {
+async function insertBatch(tx: Queryable, id: BatchId, request: NewBatch, sourceVersion: string | null): Promise<void> {
+  const { project, settings, config, overrides, initiator } = request;
   const { rows } = await tx.query<{ number: number; at: Date }>(
     `UPDATE project SET last_batch_number = last_batch_number + 1 WHERE id = $1
      RETURNING last_batch_number AS number, clock_timestamp()::timestamptz(3) AS at`,
@@ -77,9 +76,9 @@ async function insertBatch(
   ];
   await tx.query(
     `INSERT INTO build_batch (id, project_id, project_name, number, status, current_phase, phases, initiator, source_version, settings,
-       overrides, config, submitted_at, deadline)
+       overrides, config, submitted_at, deadline, cache_scope)
      VALUES ($1, $2, $3, $4, 'IN_PROGRESS', 'DOWNLOAD_BATCHSPEC', $5::jsonb, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11,
-       $11::timestamptz + $12 * interval '1 minute')`,
+       $11::timestamptz + $12 * interval '1 minute', $13)`,
     [
       id,
       project.id,
@@ -93,6 +92,7 @@ async function insertBatch(
       storedJson(config),
       at,
       config.timeoutInMins ?? DEFAULT_BATCH_TIMEOUT_MINUTES,
+      scopeOf(request),
     ],
   );
   await tx.query(

@@ -39,9 +39,9 @@ WITH new AS (
     id uuid, number int, identifier text, settings jsonb, overrides jsonb, priority int, requires text, queue_deadline timestamptz)
 ), rows AS (
   INSERT INTO build (id, project_id, project_name, number, status, current_phase, version, priority, initiator, source_version,
-    settings, overrides, queued_at, queue_deadline, log_day, requires, batch_id, batch_identifier)
+    settings, overrides, queued_at, queue_deadline, log_day, requires, batch_id, batch_identifier, cache_scope)
   SELECT id, $2::uuid, $3, number, $9, $10, 1, priority, $4, $5, settings, overrides, $7::timestamptz, queue_deadline, $8::date, requires,
-    $6::uuid, identifier FROM new
+    $6::uuid, identifier, (SELECT cache_scope FROM build_batch WHERE id = $6::uuid) FROM new
 ), phases AS (
   INSERT INTO build_phase (build_id, attempt, ordinal, phase_type, status, started_at, ended_at)
   SELECT id, 0, ${SUBMITTED}, 'SUBMITTED', $11, $7::timestamptz, $7::timestamptz FROM new
