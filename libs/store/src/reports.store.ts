@@ -4,7 +4,6 @@ import type { Lease } from '#core/build.js';
 import { Refusal } from '#core/errors.js';
 import { asBuildId, type BuildId } from '#core/ids.js';
 import type {
-  CoverageCounts,
   FileCoverage,
   NewReport,
   Report,
@@ -13,7 +12,6 @@ import type {
   ReportType,
   TestCase,
   TestStatus,
-  TestSummary,
 } from '#core/report.js';
 import type { Database } from './database.js';
 import { cursorId, cursorNumber, cursorTime, type Page, readCursor, toPage } from './page.js';
@@ -22,24 +20,7 @@ import { saveReport } from './save-report.js';
 
 export type CoverageSort = 'LINE_COVERAGE_PERCENTAGE' | 'FILE_PATH';
 
-interface ReportRow {
-  id: string;
-  groupName: string;
-  type: ReportType;
-  format: Report['format'];
-  status: ReportStatus;
-  message: string;
-  buildId: string;
-  projectName: string;
-  buildNumber: number;
-  attempt: number;
-  commit: string | null;
-  createdAt: Date;
-  expiresAt: Date | null;
-  truncated: boolean;
-  tests: TestSummary | null;
-  coverage: CoverageCounts | null;
-}
+type ReportRow = Omit<Report, 'buildId'> & { buildId: string };
 
 const GROUP_COLUMNS = `name, type, project_name AS "projectName", expiry_days AS "expiryDays", created_at AS "createdAt", updated_at AS "updatedAt"`;
 
