@@ -13,8 +13,8 @@ afterEach(() => house.stop());
 const COUNTS = ['i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done', 'echo done'];
 const counted = [...Array.from({ length: 100 }, (_, index) => `line ${index + 1}`), 'done'];
 
-async function running(workers: number): Promise<string> {
-  house = await House.start({ workers });
+async function running(workers: number, slots = 2): Promise<string> {
+  house = await House.start({ workers, slots });
   const { client } = house;
   await client.project('long', { buildspec: specOf({ build: COUNTS }) });
   const { id } = await client.start('long');
@@ -43,6 +43,22 @@ it('a restart: what runs is left at the end of the grace, and the next worker go
   expect(await house.client.output(id)).toEqual(counted);
   expect(build.phases.find(({ phaseType }) => phaseType === 'BUILD')!.startTime).toBe(began);
   expect(phasesOf(build).every((line) => line.endsWith('SUCCEEDED') || line.startsWith('COMPLETED'))).toBe(true);
+});
+
+it('a worker that leaves waits also for what it took behind a build that it had gone on with', async () => {
+  const first = await running(1, 1);
+  const { client } = house;
+  const { id: second } = await client.start('long');
+  await house.workers[0]!.running.close(0);
+  const leaving = await house.addWorker();
+  expect(await client.ended(first)).toMatchObject({ buildStatus: 'SUCCEEDED', worker: leaving.id });
+  await until('the other one runs', async () => (await client.output(second)).length > 3);
+  expect((await client.get(second)).worker).toBe(leaving.id);
+  const next = await house.addWorker();
+  await leaving.close(60_000);
+  expect(leaving.running).toBe(0);
+  expect(await client.ended(second)).toMatchObject({ buildStatus: 'SUCCEEDED', attempt: 1, worker: next.id });
+  expect(await client.output(second)).toEqual(counted);
 });
 
 it('a worker whose database does not answer leaves all the same, and the next one goes on with what it ran', async () => {

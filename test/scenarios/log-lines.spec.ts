@@ -61,8 +61,16 @@ it('a build that goes well', async () => {
     ...ended('BUILD'),
     '[Container] Entering phase POST_BUILD',
     ...ended('POST_BUILD'),
+    ...container(
+      'Phase is UPLOAD_ARTIFACTS',
+      'Set report auto-discover timeout to 5 seconds',
+      'No matching auto-discover report paths found',
+    ),
   ]);
-  expect(log.slice(-2)).toEqual(ended('UPLOAD_ARTIFACTS'));
+  expect(log.slice(-3)).toEqual([
+    expect.stringMatching(/^\[Container\] Report auto-discover file discovery took \d+\.\d{6} seconds$/),
+    ...ended('UPLOAD_ARTIFACTS'),
+  ]);
 });
 
 it('a command that fails', async () => {

@@ -351,7 +351,6 @@ describe('parameters, secrets, uploads', () => {
       findings: [
         { severity: 'error', field: 'version', line: 1, column: 10 },
         { severity: 'warning', field: 'phases.biuld', line: 3, column: 3, suggestion: 'build' },
-        { severity: 'warning', field: 'phases' },
       ],
     });
     expect(await problemOf(await api.ask('POST', '/v1/buildspec/validate', { spec }))).toMatchObject({

@@ -49,6 +49,8 @@ export class BuildTurns {
   private turns = 0;
   /** Builds that this worker goes on with for another, beside its turns. */
   private readonly adopted = new Set<Promise<void>>();
+  /** The same, each with the turn that follows it. */
+  private readonly followed = new Set<Promise<void>>();
 
   constructor(private readonly options: TurnOptions) {}
 
@@ -68,17 +70,18 @@ export class BuildTurns {
 
   /** Goes on with a build that another worker began, beyond the slots if it must be. A turn follows, since its slot is free then. */
   adopt(claimed: ClaimedBuild): void {
-    const run: Promise<void> = this.inContext(claimed).then(() => {
-      this.adopted.delete(run);
-      return this.turn();
-    });
+    const run = this.inContext(claimed).finally(() => this.adopted.delete(run));
     this.adopted.add(run);
-    run.catch((error: unknown) => this.options.logger.error('a turn failed', { error }));
+    const followed: Promise<void> = run
+      .then(() => this.turn())
+      .catch((error: unknown) => this.options.logger.error('a turn failed', { error }))
+      .finally(() => this.followed.delete(followed));
+    this.followed.add(followed);
   }
 
-  /** Resolves when no adopted build runs here any more. */
+  /** Resolves when no adopted build runs here any more, nor one that its slot took after it. */
   async adoptedEnded(): Promise<void> {
-    await Promise.all([...this.adopted].map((run) => run.catch(() => undefined))); // told by adopt
+    await Promise.all(this.followed);
   }
 
   /** Lets go of all running builds: those whose commands run are left for another worker, the others go back to the queue. */
