@@ -60,6 +60,15 @@ describe('DiskBlobs', () => {
     expect(await readdir(join(root, 'store', 'tmp'))).toEqual([]);
   });
 
+  it('hears of a source that breaks before it is read', async () => {
+    const full = Object.assign(new Error('write ENOSPC'), { code: 'ENOSPC' });
+    const data = new Readable({ read: () => undefined });
+    const put = blobs.put('k', data);
+    data.destroy(full); // while the folder is made
+    await expect(put).rejects.toMatchObject({ code: 'STORAGE_FULL', retryable: true });
+    expect(await readdir(join(root, 'store', 'tmp'))).toEqual([]);
+  });
+
   it('removes what dead writers left, and only that', async () => {
     await mkdir(join(root, 'store', 'tmp'));
     for (const name of ['old', 'new']) await writeFile(join(root, 'store', 'tmp', name), 'x');

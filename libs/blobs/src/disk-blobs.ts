@@ -37,9 +37,13 @@ export class DiskBlobs extends Blobs {
   async put(key: string, data: NodeJS.ReadableStream, signal?: AbortSignal): Promise<BlobInfo & { md5: string }> {
     checkKey(key);
     const temp = join(this.temp, randomUUID());
+    // heard from now on: until it is read, nobody else would hear it
+    const source: { error: Error | null } = { error: null };
+    data.once('error', (error: Error) => (source.error = error));
     try {
       signal?.throwIfAborted();
       await mkdir(this.temp, { recursive: true });
+      if (source.error !== null) throw source.error;
       const written = await writeDurably(temp, data, signal);
       signal?.throwIfAborted();
       await this.place(temp, key);
