@@ -6,6 +6,7 @@ import { publicBuildId, type WorkerId } from '#core/ids.js';
 import type { Clock } from '#core/clock.js';
 import { isFinal } from '#core/phase.js';
 import type { BuildState } from '#core/transitions.js';
+import { ResumeWish } from '#engine/pauses.js';
 import type { RunPorts } from '#engine/ports.js';
 import { runBuild, type RunEnd } from '#engine/run-build.js';
 import { withContext } from '#observe/context.js';
@@ -26,6 +27,8 @@ export interface TurnOptions {
   host: string;
   leaseMs: number;
   diskCheckMs: number;
+  /** Of one pause by codebuild-breakpoint. */
+  pauseLimitMs: number;
   logLimits: { maxLineBytes: number; maxBuildBytes: number; flushMs: number };
   privilegedProjects: readonly string[];
   slots: number;
@@ -129,7 +132,8 @@ export class BuildTurns {
     const name = `${lease.buildId}/${lease.attempt}`;
     const interrupt = new AbortController();
     this.runs.set(name, interrupt);
-    const keeper = new LeaseKeeper({ ...options, lease, interrupt });
+    const wish = new ResumeWish();
+    const keeper = new LeaseKeeper({ ...options, lease, interrupt, wish });
     if (claimed.adopted === null) {
       const waited = (build.startedAt?.getTime() ?? 0) - (build.requeuedAt ?? build.queuedAt).getTime();
       this.metrics?.queueSeconds.observe(Math.max(0, waited) / 1000);
@@ -137,7 +141,7 @@ export class BuildTurns {
     }
     try {
       const end = await runBuild(
-        this.request(claimed, () => keeper.held),
+        this.request(claimed, wish, () => keeper.held),
         { ...options.portsFor(claimed), observer: this.observer() },
         interrupt.signal,
       );
@@ -195,9 +199,10 @@ export class BuildTurns {
 
   private request(
     { build, lease, deadline, adopted }: ClaimedBuild,
+    wish: ResumeWish,
     leaseHeld: () => boolean,
   ): Parameters<typeof runBuild>[0] {
-    const { workerName, publicUrl, logLimits, privilegedProjects, diskCheckMs } = this.options;
+    const { workerName, publicUrl, logLimits, privilegedProjects, diskCheckMs, pauseLimitMs } = this.options;
     return {
       build,
       lease,
@@ -209,6 +214,7 @@ export class BuildTurns {
       diskCheckMs,
       adopted,
       leaseHeld,
+      debug: { pauseLimitMs, wish },
     };
   }
 

@@ -1,6 +1,7 @@
-// Keeps one build's lease while it runs, and hears of a wish to stop it.
+// Keeps one build's lease while it runs, and hears of a wish to stop it, or to end its pause.
 import type { Lease } from '#core/build.js';
 import { Fault, Interrupt } from '#core/errors.js';
+import type { ResumeWish } from '#engine/pauses.js';
 import type { Logger } from '#observe/logger.js';
 import type { BuildsStore } from '#store/builds.store.js';
 import type { Listener } from '#store/listen.js';
@@ -29,6 +30,7 @@ export class LeaseKeeper {
       lease: Lease;
       leaseMs: number;
       interrupt: AbortController;
+      wish: ResumeWish;
       logger: Logger;
     },
   ) {
@@ -75,12 +77,13 @@ export class LeaseKeeper {
   }
 
   private async renewOnce(): Promise<void> {
-    const { builds, lease, leaseMs, interrupt, logger } = this.options;
+    const { builds, lease, leaseMs, interrupt, wish, logger } = this.options;
     const askedAt = performance.now();
     try {
-      const { stopRequested } = await builds.renewLease(lease, leaseMs);
+      const { stopRequested, resumeAsked } = await builds.renewLease(lease, leaseMs);
       this.renewedAt = askedAt;
       if (stopRequested) interrupt.abort(new Interrupt('stop'));
+      if (resumeAsked !== null) wish.ask(resumeAsked);
     } catch (error) {
       if (this.stopped) return;
       if (error instanceof Fault && error.code === 'LEASE_LOST') interrupt.abort(new Interrupt('lease-lost'));

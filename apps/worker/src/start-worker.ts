@@ -158,6 +158,7 @@ export async function startWorker(
     publicUrl: settings.http.publicUrl || `http://${settings.http.host}:${settings.http.port}`,
     leaseMs: settings.worker.leaseMs,
     diskCheckMs: settings.worker.diskCheckMs,
+    pauseLimitMs: settings.worker.pauseLimitMs,
     logLimits: {
       maxLineBytes: settings.logs.logLineBytes,
       maxBuildBytes: settings.logs.logBuildBytes,

@@ -156,6 +156,12 @@ export const SECTIONS = {
       default: '10000',
       about: 'How often the disk use of a running build is looked at.',
     },
+    PAUSE_LIMIT_MS: {
+      schema: whole(1_000, 86_400_000),
+      default: '3600000',
+      about:
+        'How long codebuild-breakpoint may hold a build; it goes on by itself then. Its timeout counts on meanwhile.',
+    },
     DRAIN_GRACE_MS: {
       schema: whole(0, 86_400_000),
       default: '30000',

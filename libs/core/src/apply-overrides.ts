@@ -47,6 +47,7 @@ export function applyOverrides(project: ProjectSettings, over: BuildOverrides): 
   if (over.logsConfigOverride !== undefined) settings.logsConfig = over.logsConfigOverride;
   if (over.autoRetryLimitOverride !== undefined) settings.autoRetryLimit = over.autoRetryLimitOverride;
   if (over.retryPolicyOverride !== undefined) settings.retryPolicy = over.retryPolicyOverride;
+  if (over.debugSessionEnabled !== undefined) settings.debugSessionEnabled = over.debugSessionEnabled;
   return settings;
 }
 

@@ -57,7 +57,12 @@ export interface PlannedTask {
   ignoreFailure: boolean;
   overrides: Pick<
     BuildOverrides,
-    'buildspecOverride' | 'computeTypeOverride' | 'fleetOverride' | 'imageOverride' | 'privilegedModeOverride'
+    | 'buildspecOverride'
+    | 'computeTypeOverride'
+    | 'fleetOverride'
+    | 'imageOverride'
+    | 'privilegedModeOverride'
+    | 'debugSessionEnabled'
   > & { environmentVariablesOverride?: EnvironmentVariable[] };
 }
 

@@ -23,6 +23,19 @@ export interface ExportedVariable {
   value: string;
 }
 
+/** Who ended a pause: codebuild-resume in the build, somebody over the API, or its own limit. */
+export const RESUMED_BY = ['build', 'api', 'limit'] as const;
+export type ResumedBy = (typeof RESUMED_BY)[number];
+
+/** A wait that codebuild-breakpoint began. */
+export interface Pause {
+  /** From 1 in each attempt. */
+  number: number;
+  since: Date;
+  /** When it ends by itself. */
+  until: Date;
+}
+
 export interface CacheUse {
   /** As the build asked, variables filled in; empty where the buildspec names none. */
   key: string;
@@ -87,6 +100,8 @@ export interface Build {
   /** Digest or id of the image that the build ran on. */
   imageDigest: string | null;
   cache: CacheUse | null;
+  /** While codebuild-breakpoint holds it; `resumeRequested`: somebody has asked to go on. */
+  paused: (Pause & { resumeRequested: boolean }) | null;
   /** Null: trusted. */
   cacheScope: CacheScope;
   /** When the request came; its place in the queue counts from here, also when it goes back there. */
@@ -157,6 +172,7 @@ export interface BuildOverrides {
   autoRetryLimitOverride?: number;
   /** Kilnyard's own. */
   retryPolicyOverride?: ProjectSettings['retryPolicy'];
+  debugSessionEnabled?: boolean;
   reportBuildStatusOverride?: boolean;
   /** Kilnyard's own: place in the queue, -100 to 100. */
   priorityOverride?: number;

@@ -120,6 +120,8 @@ export interface ProjectSettings {
   autoRetryLimit?: number;
   /** Which ends autoRetryLimit is for; absent: DEFAULT_RETRY_CAUSES. Kilnyard's own. */
   retryPolicy?: RetryPolicy;
+  /** Only in a build's copy, where it was asked for: codebuild-breakpoint may pause the build. */
+  debugSessionEnabled?: boolean;
   badgeEnabled?: boolean;
   logsConfig?: Record<string, unknown>;
   /** Higher goes first; default 0, -100 to 100. Kilnyard's own. */

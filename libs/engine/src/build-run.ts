@@ -6,6 +6,7 @@ import type { LogLimits, LogPipeline, LostBefore } from './logs/pipeline.js';
 import type { BuildState } from '#core/transitions.js';
 import type { RunPorts } from './ports.js';
 import type { PhaseNotes } from './phase-notes.js';
+import type { Pauses, ResumeWish } from './pauses.js';
 import type { ScriptWatch } from './phases/script-watch.js';
 
 export interface BuildRequest {
@@ -26,6 +27,13 @@ export interface BuildRequest {
   adopted: { state: BuildState; since: Date } | null;
   /** Whether the lease is known to hold now, by this worker's own clock. */
   leaseHeld: () => boolean;
+  /** How builds with debugSessionEnabled may be paused; absent: breakpoints are passed over. */
+  debug?: {
+    /** Of one pause. */
+    pauseLimitMs: number;
+    /** Somebody wants a pause ended. */
+    wish: ResumeWish;
+  };
 }
 
 export interface BuildRun {
@@ -40,6 +48,7 @@ export interface BuildRun {
   readonly fail: (error: unknown) => void;
   /** The ends of phases on their way to the journal. */
   readonly notes: PhaseNotes;
+  readonly pauses: Pauses;
   /** From PROVISIONING on. */
   sandbox: Sandbox | null;
   /** From DOWNLOAD_SOURCE on. */

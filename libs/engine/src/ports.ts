@@ -1,7 +1,6 @@
 // What the engine needs from outside; apps/worker plugs store-backed ones, the CLI's local run plain ones.
 import type { BatchPlan } from '#core/batch.js';
-import type { CacheUse, ExportedVariable } from '#core/build.js';
-import type { Artifact } from '#core/build.js';
+import type { Artifact, CacheUse, ExportedVariable, Pause, ResumedBy } from '#core/build.js';
 import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { LogChunk, LogSeal, LogStream, StoredLog } from '#core/log-line.js';
@@ -70,6 +69,10 @@ export abstract class BuildJournal {
   abstract setExportedVariables(variables: ExportedVariable[]): Promise<void>;
   abstract setCache(use: CacheUse): Promise<void>;
   abstract addArtifact(artifact: Artifact): Promise<void>;
+  /** codebuild-breakpoint holds the build. One that is written already, or is over, is not written again. */
+  async setPaused(_pause: Pause): Promise<void> {}
+  /** That pause is over. Again, or for another than the last: nothing. */
+  async setResumed(_number: number, _by: ResumedBy): Promise<void> {}
   /** What the build that reads a batch's buildspec found; the same again replaces it. Only for builds of batches. */
   async setBatchPlan(_plan: BatchPlan): Promise<void> {
     throw new Error('this journal keeps no batches');

@@ -27,6 +27,7 @@ import { checkDisks, withDisks } from './phases/full-disk.js';
 import { provision } from './phases/provision.js';
 import { uploadArtifacts } from './phases/upload-artifacts.js';
 import { watchDisk } from './phases/watch-disk.js';
+import { Pauses } from './pauses.js';
 import { PhaseNotes } from './phase-notes.js';
 import { LogSink, type RunPorts } from './ports.js';
 import { keepRecord } from './run-record.js';
@@ -87,6 +88,7 @@ export async function runBuild(request: BuildRequest, ports: RunPorts, interrupt
     ending: ending.signal,
     fail: (error) => stop.abort(error),
     notes: new PhaseNotes(ports.journal, (error) => stop.abort(error)),
+    pauses: new Pauses({ request, ports, fail: (error) => stop.abort(error), sandbox: () => run.sandbox }),
     sandbox: null,
     source: null,
     script: null,
@@ -156,7 +158,7 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
   while (!isFinal(state.status) && state.phase !== 'QUEUED') {
     notes.throwFailure();
     const performed = await perform(run, state);
-    if (performed === 'drain') await notes.settled();
+    if (performed === 'drain') await Promise.all([notes.settled(), run.pauses.settled()]);
     if (performed === 'drain') return run.script === null ? notStarted(run) : handOver(run);
     const { outcome, at } = performed;
     const event = eventOf(outcome);
@@ -170,6 +172,7 @@ async function throughPhases(run: BuildRun, from: Standing): Promise<RunEnd> {
     const phase = state.phase;
     const note = { phase, event, contexts, at: ended };
     try {
+      if (next.phase === 'COMPLETED') await run.pauses.settled();
       if (next.phase === 'COMPLETED' || !mayLag(phase)) state = await notes.write(note);
       else {
         notes.add(note);

@@ -12,6 +12,7 @@ import {
 } from '#core/phase.js';
 import type { ProjectSettings } from '#core/project.js';
 import { retryCause, type RetryCause, type RetryRule } from '#core/retry.js';
+import { pausedOf } from './pauses.js';
 import type { Build as BuildModel, BuildArtifact, BuildAttempt, BuildPhase, Prisma } from './generated/client.js';
 
 /** The columns of `build` that become a Build, and its phases. */
@@ -33,6 +34,7 @@ export type BuildRow = Pick<
   | 'imageDigest'
   | 'cache'
   | 'cacheScope'
+  | 'pause'
   | 'queuedAt'
   | 'startedAt'
   | 'endedAt'
@@ -83,6 +85,7 @@ export function toBuild(row: BuildRow, earlier: BuildAttempt[] = []): Build {
     imageDigest: row.imageDigest,
     cache: row.cache === null ? null : { ...CACHE_USE_BEFORE, ...(row.cache as unknown as CacheUse) },
     cacheScope: row.cacheScope,
+    paused: pausedOf(row),
     queuedAt: row.queuedAt,
     requeuedAt: row.requeuedAt,
     handedOver: row.handedOver,

@@ -9,6 +9,8 @@ import type {
   ClaimedBuild,
   ExportedVariable,
   Lease,
+  Pause,
+  ResumedBy,
   Waiting,
 } from '#core/build.js';
 import { NOTHING_CARRIED, type Carried } from '#core/fleet.js';
@@ -29,6 +31,7 @@ import * as leased from './leased-writes.js';
 import { WAKE_CHANNEL } from './listen.js';
 import { sealAbandonedLogs } from './log-seal.js';
 import { cursorId, cursorTime, type Page, readCursor, toPage } from './page.js';
+import { requestResume } from './pauses.js';
 import { CLAIMABLE_ELSEWHERE, PICK, pickValues, withPickPlan } from './pick.js';
 import { whatItWaitsFor } from './waiting.js';
 
@@ -144,6 +147,15 @@ export class BuildsStore {
   }
 
   /**
+   * Asks for the end of the pause that holds a build now; again changes nothing. Its worker hears of it within a second or so.
+   * Out: the build after it. Errors: Refusal BUILD_NOT_FOUND, BUILD_NOT_PAUSED.
+   */
+  async requestResume(id: BuildId, by: string): Promise<Build> {
+    await requestResume(this.db, id, by);
+    return this.get(id);
+  }
+
+  /**
    * Deletes a build with its log. Out: what of it is doomed in the blob store (keys and prefixes), of all attempts: for the caller to
    * delete and to tell DoomedBlobsStore; the cleanup does what the caller could not.
    * Errors: Refusal BUILD_NOT_FOUND, BUILD_IN_PROGRESS.
@@ -230,7 +242,7 @@ export class BuildsStore {
   }
 
   /** Prolongs the lease to `leaseMs` from now. */
-  renewLease(lease: Lease, leaseMs: number): Promise<{ leaseUntil: Date; stopRequested: boolean }> {
+  renewLease(lease: Lease, leaseMs: number): Promise<Awaited<ReturnType<typeof leased.renewLease>>> {
     return leased.renewLease(this.db, lease, leaseMs);
   }
 
@@ -282,6 +294,14 @@ export class BuildsStore {
 
   setCache(lease: Lease, use: CacheUse): Promise<void> {
     return leased.setCache(this.db, lease, use);
+  }
+
+  setPaused(lease: Lease, pause: Pause): Promise<void> {
+    return leased.setPaused(this.db, lease, pause);
+  }
+
+  setResumed(lease: Lease, number: number, by: ResumedBy): Promise<void> {
+    return leased.setResumed(this.db, lease, number, by);
   }
 
   /** The same identifier again replaces the earlier entry. */

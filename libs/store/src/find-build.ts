@@ -22,6 +22,7 @@ const COLUMNS: Record<Exclude<keyof BuildRow, 'phases'>, string> = {
   imageDigest: 'image_digest',
   cache: 'cache',
   cacheScope: 'cache_scope',
+  pause: 'pause',
   queuedAt: 'queued_at',
   startedAt: 'started_at',
   endedAt: 'ended_at',

@@ -1,12 +1,13 @@
 // What a worker writes to the build that it holds. Every write is guarded by the lease. Called by BuildsStore.
 import type { BatchPlan } from '#core/batch.js';
-import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
+import type { Artifact, CacheUse, ExportedVariable, Lease, Pause, ResumedBy } from '#core/build.js';
 import { Fault, Refusal } from '#core/errors.js';
 import type { PhaseContext, PhaseType } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
 import { applyEvent, standing, STANDING_COLUMNS, type StandingRow } from './apply-event.js';
 import type { Database } from './database.js';
 import { BUILD_CHANNEL } from './listen.js';
+import { ASKED_TO_END, writePaused, writeResumed } from './pauses.js';
 import { storedJson, storedText } from './stored-json.js';
 
 /**
@@ -28,20 +29,23 @@ export function leaseLost(lease: Lease): Fault {
   );
 }
 
-/** Prolongs the lease from now. Out: its new end by the database's clock, and whether somebody wants the build stopped. */
+/**
+ * Prolongs the lease from now. Out: its new end by the database's clock, whether somebody wants the build stopped, and the number of the
+ * pause that somebody wants ended, or null.
+ */
 export async function renewLease(
   db: Database,
   lease: Lease,
   leaseMs: number,
-): Promise<{ leaseUntil: Date; stopRequested: boolean }> {
-  const { rows } = await db.query<{ lease_until: Date; stop: boolean }>(
+): Promise<{ leaseUntil: Date; stopRequested: boolean; resumeAsked: number | null }> {
+  const { rows } = await db.query<{ lease_until: Date; stop: boolean; resume: number | null }>(
     `UPDATE build SET lease_until = (now() + $4 * interval '1 millisecond')::timestamptz(3) WHERE ${HOLDS_LEASE}
-     RETURNING lease_until, stop_requested_at IS NOT NULL AS stop`,
+     RETURNING lease_until, stop_requested_at IS NOT NULL AS stop, ${ASKED_TO_END} AS resume`,
     [...leaseValues(lease), leaseMs],
   );
   const row = rows[0];
   if (row === undefined) throw leaseLost(lease);
-  return { leaseUntil: row.lease_until, stopRequested: row.stop };
+  return { leaseUntil: row.lease_until, stopRequested: row.stop, resumeAsked: row.resume };
 }
 
 export interface PhaseEnd {
@@ -143,6 +147,17 @@ export function setExportedVariables(db: Database, lease: Lease, variables: Expo
 
 export function setCache(db: Database, lease: Lease, use: CacheUse): Promise<void> {
   return setFact(db, lease, 'cache', storedJson(use));
+}
+
+/** See pauses.ts. Errors: Fault LEASE_LOST. */
+export async function setPaused(db: Database, lease: Lease, pause: Pause): Promise<void> {
+  if (!(await writePaused(db, { guard: HOLDS_LEASE, values: leaseValues(lease) }, pause))) throw leaseLost(lease);
+}
+
+/** See pauses.ts. Errors: Fault LEASE_LOST. */
+export async function setResumed(db: Database, lease: Lease, number: number, by: ResumedBy): Promise<void> {
+  const held = { guard: HOLDS_LEASE, values: leaseValues(lease) };
+  if (!(await writeResumed(db, held, number, by))) throw leaseLost(lease);
 }
 
 /** Keeps what the build that reads a batch's buildspec planned; the batch begins with it when that build has succeeded. Errors: Fault LEASE_LOST. */

@@ -54,6 +54,7 @@ export function toBuildView(build: Build, waiting: Waiting | null, artifacts: re
         ? null
         : { id: publicBuildId(build.projectName, build.batch.id), identifier: build.batch.identifier },
     stopRequested: build.stopRequestedAt !== null,
+    debugSession: debugSessionOf(build),
     waiting,
     log: {
       ...viewOfSeal(build.logSeal),
@@ -67,6 +68,16 @@ export function toBuildView(build: Build, waiting: Waiting | null, artifacts: re
       number: build.attempts.filter(({ retriedAs }) => retriedAs === 'AUTO_RETRY').length,
     },
     attempts: build.attempts.map((attempt) => viewOfAttempt(attempt, links)),
+  };
+}
+
+function debugSessionOf({ settings, paused }: Build): BuildView['debugSession'] {
+  const sessionEnabled = settings.debugSessionEnabled === true;
+  if (paused === null) return { sessionEnabled, paused: null };
+  const { since, until, resumeRequested } = paused;
+  return {
+    sessionEnabled,
+    paused: { since: since.toISOString(), until: until.toISOString(), resumeRequested },
   };
 }
 

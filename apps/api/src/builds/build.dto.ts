@@ -51,6 +51,9 @@ export const startBuildShape = {
   priorityOverride: field.priority.optional(),
   fleetOverride: field.fleet.optional(),
   labelsOverride: field.labels.optional(),
+  debugSessionEnabled: z.boolean().optional().meta({
+    description: 'Lets `codebuild-breakpoint` pause the build; without it that command is passed over.',
+  }),
 };
 
 export const startBuildBody = z.strictObject(startBuildShape).prefault({}).meta({
@@ -209,6 +212,19 @@ export const buildView = z
       .nullable()
       .meta({ description: 'The batch that it is a part of, and its name there.' }),
     stopRequested: z.boolean(),
+    debugSession: z
+      .object({
+        sessionEnabled: z.boolean(),
+        paused: z
+          .object({
+            since: timestamp,
+            until: timestamp.meta({ description: 'When it goes on by itself.' }),
+            resumeRequested: z.boolean(),
+          })
+          .nullable()
+          .meta({ description: 'While `codebuild-breakpoint` holds it; its phase stays IN_PROGRESS.' }),
+      })
+      .meta({ description: 'Whether the build was started with debugSessionEnabled, and whether it is paused now.' }),
     waiting: waitingView.nullable(),
     log: logView
       .extend({

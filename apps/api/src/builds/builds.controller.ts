@@ -122,6 +122,27 @@ export class BuildsController {
     return this.show(await this.builds.requestStop(parseBuildId(id).id, principal.name));
   }
 
+  @Post('builds/:id/resume')
+  @HttpCode(200)
+  @Describe({
+    summary: 'Resume a paused build',
+    description:
+      'Ends the pause that `codebuild-breakpoint` began, as `codebuild-resume` in the container does. The wish is kept (`debugSession.paused.resumeRequested`); the build goes on about two seconds later.',
+    params: BUILD_PARAM,
+    answer: buildView,
+    example: {
+      ...EXAMPLE_BUILD_VIEW,
+      debugSession: {
+        sessionEnabled: true,
+        paused: { since: '2026-11-22T10:00:09.000Z', until: '2026-11-22T11:00:09.000Z', resumeRequested: true },
+      },
+    },
+    errors: ['INVALID_INPUT', 'BUILD_NOT_FOUND', 'BUILD_NOT_PAUSED'],
+  })
+  async resume(@Param('id') id: string, @Asking() principal: Principal): Promise<BuildView> {
+    return this.show(await this.builds.requestResume(parseBuildId(id).id, principal.name));
+  }
+
   @Post('builds/:id/retry')
   @Creates<BuildView>((build) => `/v1/builds/${build.id}`, { byId: true })
   @Describe({

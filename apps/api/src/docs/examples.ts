@@ -99,6 +99,7 @@ export const EXAMPLE_BUILD_VIEW = {
   retryOf: null,
   batch: null,
   stopRequested: false,
+  debugSession: { sessionEnabled: false, paused: null },
   waiting: { reason: 'NEXT', message: 'A worker takes it next.', position: 1 },
   log: {
     state: 'open',

@@ -131,6 +131,7 @@ function rowOfRefusal(code: RefusalCode): Row {
     case 'ILLEGAL_TRANSITION':
       return { status: 409, title: 'The build or batch cannot do this now' };
     case 'BUILD_IN_PROGRESS':
+    case 'BUILD_NOT_PAUSED':
       return { status: 409, title: 'The build is still in progress' };
     case 'BATCH_IN_PROGRESS':
       return { status: 409, title: 'The batch is still in progress' };

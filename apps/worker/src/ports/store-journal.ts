@@ -1,6 +1,6 @@
 // The engine's journal on the store: every write under the build's lease.
 import type { BatchPlan } from '#core/batch.js';
-import type { Artifact, CacheUse, ExportedVariable, Lease } from '#core/build.js';
+import type { Artifact, CacheUse, ExportedVariable, Lease, Pause, ResumedBy } from '#core/build.js';
 import type { Clock } from '#core/clock.js';
 import type { PhaseContext } from '#core/phase.js';
 import type { BuildState, TransitionEvent } from '#core/transitions.js';
@@ -48,6 +48,14 @@ export class StoreJournal extends BuildJournal {
 
   addArtifact(artifact: Artifact): Promise<void> {
     return this.write(() => this.builds.addArtifact(this.lease, artifact));
+  }
+
+  override setPaused(pause: Pause): Promise<void> {
+    return this.write(() => this.builds.setPaused(this.lease, pause));
+  }
+
+  override setResumed(number: number, by: ResumedBy): Promise<void> {
+    return this.write(() => this.builds.setResumed(this.lease, number, by));
   }
 
   override setBatchPlan(plan: BatchPlan): Promise<void> {

@@ -28,7 +28,7 @@ function tasks(description: string, more: Record<string, JsonSchema>): JsonSchem
     {
       identifier,
       buildspec: text('Path of the task’s buildspec; default: this one.'),
-      'debug-session': flag('Keep the task’s build for debugging.'),
+      'debug-session': flag('Let codebuild-breakpoint pause the task’s build.'),
       'ignore-failure': flag('A failure of the task does not fail the batch.'),
       env: taskEnv,
       ...more,
@@ -53,7 +53,7 @@ function matrix(): JsonSchema {
   return section('A task for each combination.', {
     static: section('What all tasks share.', {
       'ignore-failure': flag('Failures do not fail the batch.'),
-      'debug-session': flag('Keep the builds for debugging.'),
+      'debug-session': flag('Let codebuild-breakpoint pause the builds.'),
       env: taskEnv,
     }),
     dynamic: section('Lists, whose product the tasks are.', {

@@ -89,6 +89,17 @@ export function describeBackend(name: string, begin: () => Promise<ContractSubje
       return events;
     }
 
+    it('tells a line to what waits inside, also behind half a line of its own, and whoever reads the events reads it too', async () => {
+      const one = await sandbox();
+      const events = `${one.controlRoot}/events`;
+      await one.start(
+        script(one, `printf half >>${events}; until grep -q '^resume 1 api' ${events}; do sleep 1; done; echo heard`),
+      );
+      await one.tell('resume 1 api');
+      expect(await outputOf(one)).toMatch(/\nheard\n/);
+      expect(await eventsOf(one)).toContainEqual({ kind: 'resume', number: 1, by: 'api' });
+    });
+
     it('runs a script to its end: output, events, exit', async () => {
       const one = await sandbox();
       await one.start(script(one, 'echo "hello $SECRET"', 'echo to-stderr >&2'));

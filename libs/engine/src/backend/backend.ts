@@ -1,8 +1,8 @@
 // The contract of a place where builds run. Two implementations: docker/ (the product) and fake/ (processes of this machine, for
 // scenarios that need control); backend.contract.ts holds both to it.
 //
-// Call order for one build: prepareImage -> create -> (runAside, freeze, resume)* -> keep -> start -> (output, release, events, wait, kill, pause, resume in any
-// order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
+// Call order for one build: prepareImage -> create -> (runAside, freeze, resume)* -> keep -> start -> (output, release, events, tell, wait, kill, pause, resume in
+// any order) -> files* -> remove. kill, pause, resume and remove are idempotent. remove may be called at any time and ends everything else.
 // Another process goes on with a sandbox by adopt -> kept -> output from where the log was stored.
 import type { ComputeLimits } from '#core/compute-type.js';
 import type { DiskSpace } from './disk-space.js';
@@ -127,6 +127,8 @@ export abstract class Sandbox {
   abstract release(position: number): void;
   /** Lines of the events file from the first on, without newline; at most maxEventBytes each, ends as `output` does. */
   abstract events(signal: AbortSignal): AsyncIterable<string>;
+  /** Adds a line to the events file, for a program inside that waits for it. Errors: those of the file system. */
+  abstract tell(line: string): Promise<void>;
   /** Resolves when it has ended. Errors: Fault SANDBOX_LOST, DOCKER_UNAVAILABLE. */
   abstract wait(): Promise<ExitState>;
   abstract kill(): Promise<void>;

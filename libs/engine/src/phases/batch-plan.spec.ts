@@ -32,7 +32,7 @@ function refused(tasks: string, given: Given = {}): string[] {
 describe('the plan of a batch', () => {
   it('has for each task what its build is started with, and nothing that it leaves to the project', () => {
     const tasks = planOf(
-      'build-graph: [{identifier: a}, {identifier: b, buildspec: b.yml, depend-on: [a], ignore-failure: yes, ' +
+      'build-graph: [{identifier: a}, {identifier: b, buildspec: b.yml, debug-session: yes, depend-on: [a], ignore-failure: yes, ' +
         'env: {compute-type: BUILD_GENERAL1_LARGE, image: "i:1", privileged-mode: yes, type: LINUX_CONTAINER, variables: {V: 1}}}]',
       { privileged: true },
     );
@@ -47,6 +47,7 @@ describe('the plan of a batch', () => {
           computeTypeOverride: 'BUILD_GENERAL1_LARGE',
           imageOverride: 'i:1',
           privilegedModeOverride: true,
+          debugSessionEnabled: true,
           environmentVariablesOverride: [{ name: 'V', value: '1', type: 'PLAINTEXT' }],
         },
       },

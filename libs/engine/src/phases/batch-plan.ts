@@ -88,6 +88,7 @@ function planTask(task: BatchTask, settings: ProjectSettings): PlannedTask {
       ...(fleet === null ? {} : { fleetOverride: { fleetArn: fleet } }),
       ...(image === null ? {} : { imageOverride: filledIn(image, settings) }),
       ...(privilegedMode === null ? {} : { privilegedModeOverride: privilegedMode }),
+      ...(task.debugSession ? { debugSessionEnabled: true } : {}),
       ...(own.length === 0 ? {} : { environmentVariablesOverride: own }),
     },
   };

@@ -12,6 +12,7 @@ import { FakeBackend } from '../backend/fake/fake-backend.js';
 import type { Sandbox } from '../backend/backend.js';
 import type { BuildRun } from '../build-run.js';
 import { LogPipeline } from '../logs/pipeline.js';
+import { Pauses } from '../pauses.js';
 import { PhaseNotes } from '../phase-notes.js';
 import type { BuildJournal } from '../ports.js';
 import { downloadSource } from './download-source.js';
@@ -36,6 +37,7 @@ const build: Build = {
   imageDigest: null,
   cache: null,
   cacheScope: null,
+  paused: null,
   queuedAt: new Date(0),
   requeuedAt: null,
   handedOver: false,
@@ -116,47 +118,52 @@ function newRun(sandbox: Sandbox, sink: RecordingSink, clock: FakeClock): BuildR
     setExportedVariables: unused,
     setCache: unused,
     setBatchPlan: unused,
+    setPaused: unused,
+    setResumed: unused,
     addArtifact: unused,
   };
+  const request: BuildRun['request'] = {
+    build,
+    lease: { buildId, attempt: 1, workerId: asWorkerId('host-00000001') },
+    deadline: new Date(clock.now().getTime() + 60_000),
+    workerName: 'host',
+    buildUrl: '',
+    privilegedAllowed: false,
+    logLimits: {},
+    diskCheckMs: 10_000,
+    adopted: null,
+    leaseHeld: () => true,
+  };
+  const ports: BuildRun['ports'] = {
+    backend: {
+      prepareImage: unused,
+      create: unused,
+      adopt: unused,
+      health: unused,
+      answers: unused,
+      disks: unused,
+      sweep: unused,
+      close: unused,
+    },
+    source: { fetch: unused, readFile: unused },
+    secrets: { parameter: unused, secret: unused },
+    journal,
+    log: sink,
+    recordSeal: { seal: (text) => Buffer.from(text), open: (sealed) => sealed.toString() },
+    artifacts: { save: unused },
+    cache: null,
+    clock,
+    observer: {},
+  };
   return {
-    request: {
-      build,
-      lease: { buildId, attempt: 1, workerId: asWorkerId('host-00000001') },
-      deadline: new Date(clock.now().getTime() + 60_000),
-      workerName: 'host',
-      buildUrl: '',
-      privilegedAllowed: false,
-      logLimits: {},
-      diskCheckMs: 10_000,
-      adopted: null,
-      leaseHeld: () => true,
-    },
-    ports: {
-      backend: {
-        prepareImage: unused,
-        create: unused,
-        adopt: unused,
-        health: unused,
-        answers: unused,
-        disks: unused,
-        sweep: unused,
-        close: unused,
-      },
-      source: { fetch: unused, readFile: unused },
-      secrets: { parameter: unused, secret: unused },
-      journal,
-      log: sink,
-      recordSeal: { seal: (text) => Buffer.from(text), open: (sealed) => sealed.toString() },
-      artifacts: { save: unused },
-      cache: null,
-      clock,
-      observer: {},
-    },
+    request,
+    ports,
     log: new LogPipeline({ sink, clock }),
     signal: neverAborted(),
     ending: neverAborted(),
     fail: unused,
     notes: new PhaseNotes(journal, unused),
+    pauses: new Pauses({ request, ports, fail: unused, sandbox: unused }),
     sandbox,
     source: null,
     script: null,

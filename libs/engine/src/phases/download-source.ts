@@ -157,7 +157,7 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     exported: plan.exportedVariables,
     expansions: run.source!.expansions,
     ownProcesses: sandbox.ownProcesses,
-    toolsDir: await placeTools(sandbox),
+    toolsDir: await placeTools(sandbox, run.pauses.limitMs),
   });
   const preparedAt = run.ports.clock.now();
   await Promise.all([keepRecord(run), run.notes.settled()]);

@@ -4,7 +4,7 @@ import { ScriptWatch } from './script-watch.js';
 
 /** From here on run.script and run.outputRead tell of it. Trouble with either ends the build. */
 export function watchScript(run: BuildRun): void {
-  const watch = new ScriptWatch();
+  const watch = new ScriptWatch((event) => run.pauses.heard(event));
   run.script = watch;
   watch.follow(run.sandbox!.events(run.ending)).catch(run.fail);
   run.outputRead = readOutput(run);

@@ -4,6 +4,8 @@ import { readEvent, type ScriptEvent } from '../script/events.js';
 
 export type Finish = Extract<ScriptEvent, { kind: 'finish' }>;
 
+export type PauseEvent = Extract<ScriptEvent, { kind: 'pause' | 'resume' }>;
+
 export class ScriptWatch {
   /** User code may have run. */
   started = false;
@@ -16,6 +18,9 @@ export class ScriptWatch {
   private readonly finished = new Map<CommandPhase, Finish>();
   private over = false;
   private waiters: (() => void)[] = [];
+
+  /** In: `onPause` hears of the build's pauses and their ends, in the order in which they are told; it must not throw. */
+  constructor(private readonly onPause: (event: PauseEvent) => void = () => undefined) {}
 
   /** Reads until the events end; a failure to read counts as their end (the sandbox's own exit tells why). */
   async follow(lines: AsyncIterable<string>): Promise<void> {
@@ -48,6 +53,7 @@ export class ScriptWatch {
     if (event.kind === 'unusable') this.unusable = event.what;
     // the first word counts: later ones may come from the build's own commands
     if (event.kind === 'finish' && !this.finished.has(event.phase)) this.finished.set(event.phase, event);
+    if (event.kind === 'pause' || event.kind === 'resume') this.onPause(event);
     if (event.kind === 'value' && event.of === 'export') this.exported.set(event.id, event.text);
     if (event.kind === 'value' && event.of === 'expand') this.expanded.set(Number(event.id), event.text);
     this.wake();

@@ -1,11 +1,23 @@
 // The programs that a build finds on its PATH, run as a build would: real files, real globs, under each shell that is here.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { compileGlobs } from '#buildspec/globs.js';
+import { until } from '#testing/until.js';
 import { placeTools } from './build-tools.js';
+import { MAX_PAUSES, readEvent } from './events.js';
 
 const FILES = [
   '__tests__/y.js',
@@ -31,9 +43,15 @@ beforeAll(async () => {
     writeFileSync(join(folder, 'source', file), '');
   }
   symlinkSync('a', join(folder, 'source/link'));
-  bin = await placeTools({ workspaceDir: join(folder, 'workspace'), buildRoot: join(folder, 'workspace') });
+  bin = await placeTools(placeOf('workspace'), 0);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A sandbox, as far as the programs know one. */
+function placeOf(name: string): Parameters<typeof placeTools>[0] {
+  const dir = join(folder, name);
+  return { workspaceDir: dir, buildRoot: dir, controlRoot: join(folder, `${name} 'control'`) };
+}
 
 function run(command: string[], env: Record<string, string> = {}): { status: number | null; out: string; err: string } {
   const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), {
@@ -210,5 +228,90 @@ describe('codebuild-tests-run', () => {
         .map((file) => `<${file}>`)
         .join(''),
     );
+  });
+});
+
+describe('codebuild-breakpoint and codebuild-resume', () => {
+  let count = 0;
+  /** Where the two wait for each other; events of before are `already`. */
+  async function place(limitMs: number, already = ''): Promise<{ tools: string; events: string }> {
+    count += 1;
+    const sandbox = placeOf(`debug-${count}`);
+    mkdirSync(sandbox.controlRoot);
+    const events = join(sandbox.controlRoot, 'events');
+    writeFileSync(events, already);
+    return { tools: await placeTools(sandbox, limitMs), events };
+  }
+  const told = (events: string): unknown[] =>
+    readFileSync(events, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map(readEvent)
+      .filter((event) => event !== null);
+  function breakpoint(tools: string): Promise<[status: number | null, out: string]> {
+    const child = spawn(join(tools, 'codebuild-breakpoint'), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let out = '';
+    child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+    return once(child, 'close').then(([status]) => [status as number | null, out]);
+  }
+  const isPaused = (events: string, number: number): Promise<void> =>
+    until('it waits', async () => readFileSync(events, 'utf8').includes(`pause ${number} `));
+
+  it('waits until it is run', async () => {
+    const { tools, events } = await place(600_000, 'start\n');
+    const ended = breakpoint(tools);
+    await isPaused(events, 1);
+    expect(run([join(tools, 'codebuild-resume')])).toEqual({ status: 0, out: '', err: '' });
+    const [status, out] = await ended;
+    expect([status, lines(out)]).toEqual([
+      0,
+      [
+        expect.stringContaining(`at most 10 min. It goes on after ${tools}/codebuild-resume`),
+        'codebuild-breakpoint: the build goes on',
+      ],
+    ]);
+    expect(told(events)).toMatchObject([
+      { kind: 'start' },
+      { kind: 'pause', number: 1 },
+      { kind: 'resume', number: 1, by: 'build' },
+    ]);
+  });
+
+  it('is ended by a line of the worker, also behind half a line of the build’s own', async () => {
+    const { tools, events } = await place(600_000, 'pause 1 5\nresume 1 build\n');
+    const ended = breakpoint(tools);
+    await isPaused(events, 2);
+    appendFileSync(events, 'half');
+    appendFileSync(events, '\nresume 1 api\n\nresume 2 api\n');
+    expect((await ended)[0]).toBe(0);
+  });
+
+  it('ends by itself after its limit', async () => {
+    const { tools, events } = await place(1);
+    expect(await breakpoint(tools)).toEqual([0, expect.stringMatching(/the time is up, the build goes on\n$/)]);
+    expect(told(events)).toMatchObject([{ kind: 'pause' }, { kind: 'resume', number: 1, by: 'limit' }]);
+  });
+
+  it('is passed over where the build is not to be paused, and after too many', async () => {
+    const { tools, events } = await place(0);
+    expect(run([join(tools, 'codebuild-breakpoint')])).toEqual({
+      status: 0,
+      out: 'codebuild-breakpoint: passed over, since the build was not started with debugSessionEnabled\n',
+      err: '',
+    });
+    expect(readFileSync(events, 'utf8')).toBe('');
+    const many = await place(600_000, 'pause 1 5\n'.repeat(MAX_PAUSES));
+    expect(run([join(many.tools, 'codebuild-breakpoint')]).out).toMatch(
+      /passed over, since the build was paused 100 times/,
+    );
+  });
+
+  it('says that nothing is paused', async () => {
+    const { tools } = await place(600_000, 'pause 1 5\nresume 1 limit\n');
+    expect(run([join(tools, 'codebuild-resume')])).toEqual({
+      status: 1,
+      out: '',
+      err: 'codebuild-resume: the build is not paused\n',
+    });
   });
 });

@@ -1,5 +1,6 @@
 // Reads what a build's script tells on its events file. The file is writable by strangers' code: every line is suspect, an
 // unknown one is ignored, numbers and lengths are bounded.
+import { RESUMED_BY, type ResumedBy } from '#core/build.js';
 import { COMMAND_PHASES, type CommandPhase } from '#core/phase.js';
 
 /** In the order in which a phase runs them. */
@@ -12,6 +13,9 @@ export type CommandList = (typeof COMMAND_LISTS)[number];
  */
 export const FAILURE_NOTES = ['oom', 'no-user', 'no-su'] as const;
 export type FailureNote = (typeof FAILURE_NOTES)[number];
+
+/** Pauses by codebuild-breakpoint in one attempt; what comes after is passed over. */
+export const MAX_PAUSES = 100;
 
 export type ScriptEvent =
   /** User code may run from here on. */
@@ -31,6 +35,9 @@ export type ScriptEvent =
   | { kind: 'value'; of: 'export' | 'expand'; id: string; text: string }
   /** The image lacks what the buildspec asks for. */
   | { kind: 'unusable'; what: string }
+  /** codebuild-breakpoint waits. `number`: from 1. */
+  | { kind: 'pause'; number: number; at: Date }
+  | { kind: 'resume'; number: number; by: ResumedBy }
   /** The process that stores the output ended before its time. */
   | { kind: 'pump'; exitCode: number }
   | { kind: 'end' };
@@ -57,12 +64,32 @@ export function readEvent(line: string): ScriptEvent | null {
     }
     case 'finish':
       return finish(a, b, c, rest);
+    case 'pause': {
+      const number = pauseNumber(a);
+      const at = stamp(b);
+      return number !== null && at ? { kind, number, at } : null;
+    }
+    case 'resume': {
+      const number = pauseNumber(a);
+      const by = RESUMED_BY.find((one) => one === b);
+      return number !== null && by ? { kind, number, by } : null;
+    }
     case 'value':
       if (a !== 'export' && a !== 'expand') return null;
       return { kind, of: a, id: b, text: unescape(line.slice(kind.length + a.length + b.length + 3)) };
     default:
       return null;
   }
+}
+
+/** The line that ends a pause, without its newline. */
+export function resumeLine(number: number, by: ResumedBy): string {
+  return `resume ${number} ${by}`;
+}
+
+function pauseNumber(text: string): number | null {
+  const number = /^[1-9]\d{0,2}$/.test(text) ? Number(text) : null;
+  return number !== null && number <= MAX_PAUSES ? number : null;
 }
 
 function finish(name: string, state: string, time: string, rest: string[]): ScriptEvent | null {

@@ -13,7 +13,14 @@ import {
   type WalkChoice,
 } from '../backend.js';
 import { BacklogGuard } from '../spool/backlog-guard.js';
-import { handOver, keepRecord, readRecord, removeControlFiles, type ControlFiles } from '../spool/control-files.js';
+import {
+  handOver,
+  keepRecord,
+  readRecord,
+  removeControlFiles,
+  tellEvent,
+  type ControlFiles,
+} from '../spool/control-files.js';
 import { eventLines, followSpool, HolePunch } from '../spool/spool.js';
 import { entryOfWorkspace, walkWorkspace } from '../spool/workspace-files.js';
 import { archiveFiles } from './archive-files.js';
@@ -133,6 +140,10 @@ export class DockerSandbox extends Sandbox {
 
   events(signal: AbortSignal): AsyncIterable<string> {
     return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal }));
+  }
+
+  tell(line: string): Promise<void> {
+    return tellEvent(this.files_, line);
   }
 
   wait(): Promise<ExitState> {

@@ -33,6 +33,7 @@ import {
   makeControlFiles,
   readRecord,
   removeControlFiles,
+  tellEvent,
   type ControlFiles,
 } from '../spool/control-files.js';
 import { eventLines, followSpool } from '../spool/spool.js';
@@ -205,6 +206,10 @@ class FakeSandbox extends Sandbox {
 
   events(signal: AbortSignal): AsyncIterable<string> {
     return eventLines(followSpool({ path: this.files_.events, from: 0, ended: this.exit, signal }));
+  }
+
+  tell(line: string): Promise<void> {
+    return tellEvent(this.files_, line);
   }
 
   wait(): Promise<ExitState> {

@@ -2,7 +2,7 @@
 // the spool that it ends in, and the events. Each is mounted into the sandbox by itself, so that none can be replaced.
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -74,6 +74,11 @@ async function makeEvents(path: string): Promise<void> {
   await writeFile(path, '');
   // a file system that cannot set room aside does without
   await exec('fallocate', ['-n', '-l', String(EVENTS_RESERVE_BYTES), path]).catch(() => undefined);
+}
+
+/** Adds a line to the events file. It begins with a newline: what the build wrote last may not have ended its own. */
+export async function tellEvent(files: ControlFiles, line: string): Promise<void> {
+  await appendFile(files.events, `\n${line}\n`);
 }
 
 /** Replaces the record as a whole: a reader sees the old one or the new one. */
