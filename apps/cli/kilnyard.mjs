@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs';
 
 const program = new URL('../../dist/apps/cli/src/main.js', import.meta.url);
 
-// `kilnyard … | head`: whoever read has read enough.
+// `kilnyard … | head`: whoever reads has read enough. A command that has to clear up behind itself listens, and does.
 process.stdout.on('error', (error) => {
+  if (process.emit('SIGPIPE')) return;
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
 });

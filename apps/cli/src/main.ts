@@ -1,9 +1,10 @@
 // `kilnyard <command>`: finds the command and runs it. New commands join COMMANDS; nothing else here knows what they do.
 import { readSource } from './read-source.js';
 import { EXIT, UsageError, type Command, type Io } from './command.js';
+import { run } from './run/run.js';
 import { validate } from './validate/validate.js';
 
-const COMMANDS: readonly Command[] = [validate];
+const COMMANDS: readonly Command[] = [validate, run];
 
 /** Out: the exit status. Errors: none but bugs. */
 export async function main(args: readonly string[], io: Io): Promise<number> {

@@ -1,12 +1,9 @@
 // Built-in SECRETS_MANAGER: named values, sealed with the master key before they reach the database.
 import { Refusal } from '#core/errors.js';
+import type { SecretStage } from '#core/secret-reference.js';
 import type { Database } from './database.js';
 import { type Page, readCursor, toPage } from './page.js';
 import { type MasterKey, seal, unseal } from './seal.js';
-
-/** Stages of a secret's versions, as AWS calls them: the newest version, and the one before it. */
-export const SECRET_STAGES = ['AWSCURRENT', 'AWSPREVIOUS'] as const;
-export type SecretStage = (typeof SECRET_STAGES)[number];
 
 /** Versions before the present one that are kept; AWS keeps about as many. */
 export const KEPT_SECRET_VERSIONS = 100;

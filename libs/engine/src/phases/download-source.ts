@@ -144,6 +144,8 @@ async function handOver(run: BuildRun, plan: BuildPlan, variables: { name: strin
     sourceDir: run.source!.sourceDir,
     shell: plan.shell,
     carry: plan.version === '0.2',
+    // who is not root cannot give it to the root of the build
+    foreignOwner: process.getuid?.() !== 0,
     runAs: plan.runAs,
     variables,
     phases: plan.phases.map(({ type, runtimes, commands, finally: last, runAs, onFailure }) => ({

@@ -142,6 +142,14 @@ describe.each(SHELLS)('a script under $name', (shell) => {
     });
   });
 
+  it.each([
+    [true, 'safe.directory *\n'],
+    [false, ' \n'],
+  ])('lets git take a source of another owner: %s', (foreignOwner, said) => {
+    const told = phase('INSTALL', ['echo "$GIT_CONFIG_KEY_0 $GIT_CONFIG_VALUE_0"']);
+    expect(run(shell, { phases: [told], foreignOwner }).said).toBe(said);
+  });
+
   it('exports no value that is too long, and says so', () => {
     const ran = run(shell, {
       ...build('LONG=$(head -c 40000 /dev/zero | tr "\\0" x) SHORT=$(echo "$LONG" | cut -c1-30000)'),

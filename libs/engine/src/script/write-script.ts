@@ -34,6 +34,8 @@ export interface ScriptPlan {
   shell: 'sh' | 'bash';
   /** False for buildspec version 0.1, where every command starts afresh in sourceDir. */
   carry: boolean;
+  /** The source may belong to another user than the one who runs its commands. */
+  foreignOwner?: boolean;
   /** User of all commands that name no other. Before a user's first command sourceDir is given to it. */
   runAs: string | null;
   /** In order of precedence, the last wins; values are literal. */
@@ -64,7 +66,7 @@ export function writeScript(plan: ScriptPlan): string {
     plan.ownProcesses ? `K_PROC='/proc/[0-9]*'` : `K_PROC=`,
     chooseShell(plan.shell),
     `k_event start "$$"`,
-    `k_prepare ${shellQuote(RESTORE)} ${shellQuote(TAIL)} ${shellQuote(exportLines(plan, users))}`,
+    `k_prepare ${shellQuote(RESTORE)} ${shellQuote(TAIL)} ${shellQuote(exportLines(plan, users || plan.foreignOwner === true))}`,
     'K_NEXT=INSTALL',
     ...plan.phases.map((phase) => phaseBlock(phase, plan.runAs)),
     values(plan),
@@ -93,8 +95,8 @@ const ANY_OWNER = [
   { name: 'GIT_CONFIG_VALUE_0', value: '*' },
 ];
 
-function exportLines(plan: ScriptPlan, users: boolean): string {
-  const lines = [...(users ? ANY_OWNER : []), ...plan.variables].map(
+function exportLines(plan: ScriptPlan, anyOwner: boolean): string {
+  const lines = [...(anyOwner ? ANY_OWNER : []), ...plan.variables].map(
     ({ name, value }) => `export ${name}=${shellQuote(value)}`,
   );
   if (plan.toolsDir !== undefined) lines.push(`export PATH="$PATH:"${shellQuote(plan.toolsDir)}`);

@@ -67,11 +67,8 @@ export async function layFirewall(
   deny: readonly string[],
   { image, instance }: { image: string; instance: string },
 ): Promise<FirewallState> {
-  const script = firewallScript(network.bridge, deny);
-  const beside = process.getuid?.() === 0 && existsSync(`/sys/class/net/${network.bridge}`);
   try {
-    if (beside) await exec('/bin/sh', ['-c', script]);
-    else await onHost(docker, { image, instance }, script);
+    await besideEngine(docker, network, { image, instance }, firewallScript(network.bridge, deny));
     return { inForce: true, message: `builds reach neither this host nor ${deny.join(', ')}` };
   } catch (error) {
     const words = (error as { stderr?: string }).stderr?.trim() || messageOf(error);
@@ -79,13 +76,72 @@ export async function layFirewall(
   }
 }
 
+async function besideEngine(
+  docker: Docker,
+  network: BuildNetwork,
+  helper: { image: string; instance: string },
+  script: string,
+): Promise<void> {
+  const here = process.getuid?.() === 0 && existsSync(`/sys/class/net/${network.bridge}`);
+  if (here) await exec('/bin/sh', ['-c', script]);
+  else await onHost(docker, helper, script);
+}
+
+/**
+ * Takes the network away and its rules with it; one that is not there is no error. Call when no container is in it any more.
+ * In: as layFirewall. Errors: Fault DOCKER_UNAVAILABLE, also when somebody is in the network; what iptables says.
+ */
+export async function removeNetwork(
+  docker: Docker,
+  network: BuildNetwork,
+  helper: { image: string; instance: string },
+): Promise<void> {
+  try {
+    await docker.getNetwork(network.name).inspect();
+  } catch (error) {
+    if (statusOf(error) === 404) return;
+    throw engineFault(error, `looking at the network ${network.name}`);
+  }
+  await besideEngine(docker, network, helper, liftScript(network.bridge)).catch((error: unknown) => {
+    // without the image no rule was laid either
+    if (statusOf(error) !== 404) throw error;
+  });
+  await docker
+    .getNetwork(network.name)
+    .remove()
+    .catch((error: unknown) => {
+      if (statusOf(error) !== 404) throw engineFault(error, `removing the network ${network.name}`);
+    });
+}
+
+/** Where the host has no iptables, or no such rules, there is nothing to lift. */
+function liftScript(bridge: string): string {
+  const jump = (from: string, to: string): string =>
+    `while iptables -w 5 -C ${from} -i ${bridge} -j ${to} 2>/dev/null; do iptables -w 5 -D ${from} -i ${bridge} -j ${to}; done`;
+  const chain = (name: string): string =>
+    `if iptables -w 5 -n -L ${name} >/dev/null 2>&1; then iptables -w 5 -F ${name}; iptables -w 5 -X ${name}; fi`;
+  const { host, denied } = chainsOf(bridge);
+  return [
+    'set -e',
+    'PATH=$PATH:/usr/sbin:/sbin',
+    'command -v iptables >/dev/null || exit 0',
+    jump('INPUT', host),
+    jump('DOCKER-USER', denied),
+    chain(host),
+    chain(denied),
+  ].join('\n');
+}
+
+function chainsOf(bridge: string): { host: string; denied: string } {
+  return { host: `KILN-HOST-${bridge}`, denied: `KILN-DENY-${bridge}` };
+}
+
 /**
  * Two chains for this bridge, each put in its place whole (iptables-restore commits at once, so that no moment is without
  * rules), and one jump into each for what comes from the bridge.
  */
 export function firewallScript(bridge: string, deny: readonly string[]): string {
-  const host = `KILN-HOST-${bridge}`;
-  const denied = `KILN-DENY-${bridge}`;
+  const { host, denied } = chainsOf(bridge);
   const table = [
     '*filter',
     `:${host} - [0:0]`,
