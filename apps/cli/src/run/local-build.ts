@@ -105,6 +105,7 @@ function newBuild(projectName: string, initiator: string, settings: ProjectSetti
     reportIds: [],
     retryOf: null,
     batch: null,
+    paused: null,
     version: 1,
   };
 }
