@@ -1,6 +1,7 @@
 // Whole runs on the fake backend, with ports that remember: what is written in which order, and what happens when a port fails.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash, type Hash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -600,6 +601,12 @@ describe('a run', () => {
         if (phase === wanted) then();
       };
     };
+    /** Prints nothing before `fails` was called: what is stored already cannot fail any more. */
+    const printsThen = (): string => `until [ -e '${dir}/fails' ]; do sleep 0.02; done; echo one; sleep 600`;
+    const fails = (): void => {
+      sink.fail = notStored;
+      writeFileSync(join(dir, 'fails'), '');
+    };
     const mend = (): void => {
       sink.fail = null;
       notebook.failApply = null;
@@ -637,8 +644,8 @@ describe('a run', () => {
     }, 30_000);
 
     it('ends at once when its output cannot be stored, although it prints nothing more', async () => {
-      at('BUILD', () => (sink.fail = notStored));
-      expect(await run(spec(['echo one; sleep 600']))).toBe('FAULT');
+      at('BUILD', fails);
+      expect(await run(spec([printsThen()]))).toBe('FAULT');
       expect(notebook.contexts[0]).toMatchObject({ message: notStored.message, faultCode: 'LOG_APPEND_FAILED' });
     }, 30_000);
 
@@ -651,10 +658,10 @@ describe('a run', () => {
 
     it('ends with the fault that could not be written down, once it can be', async () => {
       at('BUILD', () => {
-        sink.fail = notStored;
         notebook.failApply = () => full;
+        fails();
       });
-      await expect(run(spec(['echo one; sleep 600']))).rejects.toBe(full);
+      await expect(run(spec([printsThen()]))).rejects.toBe(full);
       mend();
       expect(await run({}, goneOn())).toBe('FAULT');
       expect(notebook.written.at(-1)).toBe('BUILD FAULT');
