@@ -18,7 +18,7 @@ const ARTIFACT: Record<string, JsonSchema> = {
   'discard-paths': flag('Keep names without folders.'),
   name: text('Name of the artifact, with variables and `$(…)`, where the project lets it.'),
   'enable-symlinks': flag('Keep symbolic links in a ZIP.'),
-  's3-prefix': text('No effect in Kilnyard.'),
+  's3-prefix': text('Stands in place of the path in the place that the build tells.'),
 };
 
 const HAS_FILES: JsonSchema = { required: ['files'], properties: { files: NOT_EMPTY } };
